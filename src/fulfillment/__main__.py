@@ -1,0 +1,5 @@
+"""`python -m fulfillment`."""
+
+from fulfillment.cli import main
+
+main()

@@ -1,0 +1,42 @@
+"""
+The HTTP application.
+"""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from fulfillment.api.middleware import BodyLimit, RequestRecord
+from fulfillment.api.openapi import document
+from fulfillment.api.problem_handlers import ProblemHandlers
+from fulfillment.api.resources import ApiResources
+from fulfillment.api.route_table import RouteTable
+from fulfillment.api.routes import carriers, inventory, orders, problems
+
+
+def create_app(resources: ApiResources) -> FastAPI:
+    """Everything that answers callers, on these resources; documentation and problem pages in profile local only."""
+    api = resources.settings.api
+    public = resources.settings.profile == "local"
+    app = FastAPI(
+        title="Order fulfilment",
+        version=version("order-fulfillment"),
+        description="Holds stock, takes the money, books the parcel and follows it to the door.",
+        openapi_url="/openapi.json" if public else None,
+        docs_url="/docs" if public else None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.resources = resources
+    app.include_router(orders.router, prefix="/v1")
+    app.include_router(inventory.router, prefix="/v1")
+    app.include_router(carriers.router, prefix="/v1")
+    if public:
+        app.include_router(problems.router, prefix="/problems")
+    routes = RouteTable(app.routes)
+    handlers = ProblemHandlers(api.public_url, routes)
+    handlers.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestRecord, routes=routes, handlers=handlers)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,99 @@
+"""
+Around every request: its id, its line in the log, its metrics, the limit of its body and the answer to a bug.
+"""
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fulfillment.api.problem_handlers import ProblemHandlers
+from fulfillment.api.route_table import RouteTable
+
+BODY_LIMIT = 32 * 1024
+
+REQUESTS = Counter("fulfillment_http_requests", "Answered requests.", ["method", "route", "status"])
+DURATION = Histogram("fulfillment_http_request_duration_seconds", "From request to answer.", ["method", "route"])
+
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class BodyLimit:
+    """Stops reading a body that is too large, whatever its Content-Length says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = 0
+
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > BODY_LIMIT:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, limited if scope["type"] == "http" else receive, send)
+
+
+class RequestRecord:
+    """One canonical log line per request, without query or body; no exception gets past it."""
+
+    def __init__(self, app: ASGIApp, routes: RouteTable, handlers: ProblemHandlers) -> None:
+        self._app = app
+        self._routes = routes
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        await self._answer(scope, receive, send, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        started = time.perf_counter()
+        # What is logged when the caller hangs up before an answer (nginx's number for it).
+        status = 499
+
+        async def identified(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, identified)
+        except Exception as error:  # noqa: BLE001 - the last resort: logged, and answered without its text
+            response = await self._handlers.unexpected(Request(scope), error)
+            if status == 499:
+                await response(scope, receive, identified)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = self._routes.template(scope)
+        REQUESTS.labels(method, route, status).inc()
+        DURATION.labels(method, route).observe(seconds)
+        _log.info("http_request", method=method, route=route, status=status, duration_ms=round(seconds * 1000, 1))
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else str(uuid4())

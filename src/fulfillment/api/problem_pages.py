@@ -1,0 +1,158 @@
+"""
+What each problem code means and what to do about it: the pages that `type` links to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+from fulfillment.api.problems import PROBLEM_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Two short paragraphs: what happened, and what to do."""
+
+    meaning: str
+    remedy: str
+
+
+EXPLANATIONS: Mapping[str, Explanation] = {
+    "malformed_request": Explanation(
+        "What arrived is not a request of HTTP/1.1, or uses a method that does not exist.",
+        "Check the client or the proxy in between; a TLS client may be talking to a plain port.",
+    ),
+    "malformed_body": Explanation(
+        "The body is empty, is not JSON, or is not UTF-8. NaN and Infinity are not JSON either.",
+        "Send one JSON object, encoded as UTF-8. Nothing was stored; the same Idempotency-Key may be used again.",
+    ),
+    "idempotency_key_missing": Explanation(
+        "This request does something that must not happen twice, and has no key to recognise a repetition by.",
+        "Send an Idempotency-Key header with a new random value (a UUID, say) for every new intention, "
+        "and the same value when you repeat a request.",
+    ),
+    "unauthorized": Explanation(
+        "The request has no credentials, or ones that are wrong, expired or revoked; or a signature does not fit.",
+        "Send a valid API key or JWT as `Authorization: Bearer ...`. For signed events check secret, clock and body.",
+    ),
+    "forbidden": Explanation(
+        "The credentials are good, but do not allow this.",
+        "Use credentials with the scope that is needed, or ask an administrator for it.",
+    ),
+    "not_found": Explanation(
+        "There is nothing at this address, or nothing that these credentials may see.",
+        "Check the address and the id. An accepted order is never reported as missing.",
+    ),
+    "method_not_allowed": Explanation(
+        "The address exists, but not for this method.",
+        "The Allow header lists the methods that do.",
+    ),
+    "below_reserved": Explanation(
+        "The new figure would be smaller than the number of pieces that open orders hold.",
+        "Read the article again and choose a figure that is at least `reserved`, or cancel orders first.",
+    ),
+    "invalid_transition": Explanation(
+        "What was asked for does not follow from where the order is now.",
+        "Read the order again; its status says what is possible.",
+    ),
+    "reference_taken": Explanation(
+        "The customer already has an order with this reference. References are unique per customer; "
+        "those of rejected orders may be used again.",
+        "If this is the same order, repeat the original request with its original Idempotency-Key. "
+        "Otherwise choose another reference.",
+    ),
+    "precondition_failed": Explanation(
+        "The version in If-Match is not the current one: somebody else was faster.",
+        "Read it again, decide whether your change is still right, and send it with the new ETag.",
+    ),
+    "body_too_large": Explanation(
+        "The body has more than 32 KiB.",
+        "Send less: fewer lines, shorter texts, less metadata.",
+    ),
+    "unsupported_media_type": Explanation(
+        "The body is not declared as JSON.",
+        "Send the header `Content-Type: application/json`.",
+    ),
+    "carrier_refused": Explanation(
+        "The carrier does not deliver to this address.",
+        "Place a new order with another address.",
+    ),
+    "currency_mismatch": Explanation(
+        "Amounts of two currencies were to be added up.",
+        "Use one currency per order.",
+    ),
+    "idempotency_key_reused": Explanation(
+        "This Idempotency-Key came with another body before. The first request stands; this one did nothing.",
+        "Use a new key for a new intention. To repeat a request, send exactly the same body again.",
+    ),
+    "insufficient_funds": Explanation(
+        "The card has not enough money left.",
+        "Ask the customer for another card.",
+    ),
+    "invalid_request": Explanation(
+        "The request can be read, but a field, parameter or header is not as it must be.",
+        "`errors` names each field and what would be right. Nothing was stored; the same Idempotency-Key may be used.",
+    ),
+    "payment_declined": Explanation(
+        "The bank of the card said no.",
+        "Ask the customer for another card.",
+    ),
+    "precondition_required": Explanation(
+        "This change overwrites something, and the request does not say which version it is based on.",
+        "Read it, and send the ETag you got as If-Match.",
+    ),
+    "rate_limited": Explanation(
+        "These credentials have asked more often than they may.",
+        "Wait as many seconds as Retry-After says, then repeat the request with the same Idempotency-Key.",
+    ),
+    "internal": Explanation(
+        "A mistake of ours. It has been logged under the request_id.",
+        "Repeat the request with the same Idempotency-Key. If it fails again, tell us the request_id.",
+    ),
+    "outcome_unknown": Explanation(
+        "A provider was asked and has not answered; whether it acted is being found out.",
+        "Wait as many seconds as Retry-After says, then read the order again. Nothing is charged twice.",
+    ),
+    "provider_unavailable": Explanation(
+        "A payment provider or carrier cannot be reached.",
+        "Wait as many seconds as Retry-After says, then repeat the request with the same Idempotency-Key.",
+    ),
+    "unavailable": Explanation(
+        "A part of the service (database or workflow engine) cannot be reached or is overloaded.",
+        "Wait as many seconds as Retry-After says, then repeat the same request with the same Idempotency-Key: "
+        "if the first one was accepted after all, you get its answer.",
+    ),
+}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p><code>{code}</code>, HTTP status {status}</p>
+<h2>What it means</h2>
+<p>{meaning}</p>
+<h2>What to do</h2>
+<p>{remedy}</p>
+</body>
+</html>
+"""
+
+
+def problem_page(code: str) -> str | None:
+    """The page of a code, as HTML; None when there is no such code."""
+    explanation = EXPLANATIONS.get(code)
+    if explanation is None:
+        return None
+    return _PAGE.format(
+        code=code,
+        status=PROBLEM_TYPES[code].status,
+        title=escape(PROBLEM_TYPES[code].title),
+        meaning=escape(explanation.meaning),
+        remedy=escape(explanation.remedy),
+    )

@@ -1,0 +1,41 @@
+"""
+What the routes work with, built once by `server.py` (or a test) and handed to `create_app`.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from temporalio.client import Client
+
+from fulfillment.api.intake import OrderIntake
+from fulfillment.api.resignal import InboxSignals
+from fulfillment.api.watching import OrderWatcher
+from fulfillment.db.engine import Database
+from fulfillment.fingerprint import FingerprintRing
+from fulfillment.orchestrator import OrderOrchestrator
+from fulfillment.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiResources:
+    """Everything outside the process that a request may need, and what is shared between requests."""
+
+    settings: Settings
+    database: Database
+    orders: OrderOrchestrator
+    intake: OrderIntake
+    watcher: OrderWatcher
+    inbox: InboxSignals
+
+    @classmethod
+    def of(cls, settings: Settings, database: Database, client: Client) -> Self:
+        """The resources of a process with these connections."""
+        orders = OrderOrchestrator(client)
+        return cls(
+            settings=settings,
+            database=database,
+            orders=orders,
+            intake=OrderIntake(database, orders, FingerprintRing(settings.api.fingerprint_ring())),
+            watcher=OrderWatcher(database),
+            inbox=InboxSignals(database, orders),
+        )

@@ -1,0 +1,183 @@
+"""
+`/orders`: place, read, list; events and operations of one.
+"""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from fulfillment.api.cursors import CursorCodec
+from fulfillment.api.dependencies import Caller, IdempotencyKey, NoQuery, OrderIdInPath, Resources, Wait
+from fulfillment.api.headers import entity_tag, matches_entity_tag
+from fulfillment.api.intake import Acceptance
+from fulfillment.api.openapi import problems
+from fulfillment.api.pages import answer, page
+from fulfillment.api.resources import ApiResources
+from fulfillment.api.schemas.common import Instant, Page, Text500
+from fulfillment.api.schemas.order_views import (
+    EventOut,
+    OperationOut,
+    OrderOut,
+    Receipt,
+    order_path,
+    unwritten_order,
+)
+from fulfillment.api.schemas.orders import OrderQuery, PageQuery, PlaceOrderBody
+from fulfillment.contracts.orders import StartOrder
+from fulfillment.db import views
+from fulfillment.db.outages import is_outage
+from fulfillment.db.views import OrderView
+from fulfillment.domain.errors import OrderNotFound
+from fulfillment.domain.ids import OrderId
+
+router = APIRouter(tags=["orders"])
+
+_ORDERS: CursorCodec[tuple[datetime, UUID]] = CursorCodec(tuple[Instant, UUID])
+_OPERATIONS: CursorCodec[tuple[datetime, str]] = CursorCodec(tuple[Instant, Text500])
+_EVENTS: CursorCodec[int] = CursorCodec(Annotated[int, Field(ge=0, lt=2**31)])
+
+
+@router.post(
+    "/orders",
+    operation_id="placeOrder",
+    summary="Place an order",
+    status_code=202,
+    response_model=Receipt,
+    responses={
+        200: {"model": OrderOut, "description": "With `Prefer: wait=N`: the outcome of placing is known."},
+        **problems(
+            "malformed_body",
+            "idempotency_key_missing",
+            "idempotency_key_reused",
+            "reference_taken",
+            "body_too_large",
+            "unsupported_media_type",
+        ),
+    },
+)
+async def place_order(
+    body: PlaceOrderBody, key: IdempotencyKey, caller: Caller, resources: Resources, wait: Wait, _: NoQuery
+) -> Response:
+    """
+    Accept an order. From the answer on it cannot be lost; repeating the request with its key changes nothing.
+    """
+    acceptance = await resources.intake.accept(body, caller, key)
+    headers = {"Location": order_path(acceptance.order_id)}
+    if acceptance.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if wait:
+        headers["Preference-Applied"] = f"wait={int(wait.total_seconds())}"
+        order = await _settled(resources, acceptance, wait)
+        if order:
+            headers["ETag"] = entity_tag(order.version)
+            return answer(OrderOut.of(order), 200, headers)
+    return answer(acceptance.receipt, 202, headers)
+
+
+@router.get(
+    "/orders/{order_id}",
+    operation_id="getOrder",
+    summary="Read an order",
+    response_model=OrderOut,
+    responses={304: {"description": "The order still has the version of `If-None-Match`."}, **problems("not_found")},
+)
+async def get_order(
+    order_id: OrderIdInPath,
+    resources: Resources,
+    _: NoQuery,
+    if_none_match: Annotated[str | None, Header(description="Versions the caller has.")] = None,
+) -> Response:
+    """
+    The order as it is now; one that is accepted but not yet written has version 0.
+    """
+    async with resources.database.statement() as connection:
+        order = await views.order(connection, order_id)
+    if order is None:
+        order = unwritten_order(await _accepted(resources, order_id))
+    headers = {"ETag": entity_tag(order.version)}
+    if matches_entity_tag(if_none_match, order.version):
+        return Response(status_code=304, headers=headers)
+    return answer(OrderOut.of(order), 200, headers)
+
+
+@router.get(
+    "/orders",
+    operation_id="listOrders",
+    summary="List orders, newest first",
+    response_model=Page[OrderOut],
+    responses=problems(),
+)
+async def list_orders(query: Annotated[OrderQuery, Query()], resources: Resources) -> Response:
+    """
+    Orders that are written down; those placed while you read pages do not disturb them.
+    """
+    before = _ORDERS.decode(query.cursor)
+    async with resources.database.statement() as connection:
+        rows = await views.newest_orders(connection, query.to_filter(), before=before, limit=query.limit + 1)
+    return answer(page(rows, query.limit, OrderOut.of, _ORDERS, lambda order: (order.accepted_at, order.id)))
+
+
+@router.get(
+    "/orders/{order_id}/events",
+    operation_id="listOrderEvents",
+    summary="The timeline of an order",
+    response_model=Page[EventOut],
+    responses=problems("not_found"),
+)
+async def list_events(order_id: OrderIdInPath, query: Annotated[PageQuery, Query()], resources: Resources) -> Response:
+    """
+    What happened, in the order it happened; `sequence` has no gaps.
+    """
+    after = _EVENTS.decode(query.cursor) or 0
+    async with resources.database.statement() as connection:
+        rows = await views.events(connection, order_id, after=after, limit=query.limit + 1)
+        known = bool(rows) or await views.exists(connection, order_id)
+    if not known:
+        await _accepted(resources, order_id)
+    return answer(page(rows, query.limit, EventOut.of, _EVENTS, lambda event: event.sequence))
+
+
+@router.get(
+    "/orders/{order_id}/operations",
+    operation_id="listOrderOperations",
+    summary="What providers were asked to do for an order",
+    response_model=Page[OperationOut],
+    responses=problems("not_found"),
+)
+async def list_operations(
+    order_id: OrderIdInPath, query: Annotated[PageQuery, Query()], resources: Resources
+) -> Response:
+    """
+    The operations ledger of the order, for operators: one entry per intended effect outside this service.
+    """
+    after = _OPERATIONS.decode(query.cursor)
+    async with resources.database.statement() as connection:
+        rows = await views.order_operations(connection, order_id, after=after, limit=query.limit + 1)
+        known = bool(rows) or await views.exists(connection, order_id)
+    if not known:
+        await _accepted(resources, order_id)
+    return answer(page(rows, query.limit, OperationOut.of, _OPERATIONS, lambda entry: (entry.created_at, entry.key)))
+
+
+async def _accepted(resources: ApiResources, order_id: OrderId) -> StartOrder:
+    start = await resources.orders.unwritten(order_id)
+    if start is None:
+        raise OrderNotFound(order_id)
+    return start
+
+
+async def _settled(resources: ApiResources, acceptance: Acceptance, wait: timedelta) -> OrderView | None:
+    """The order once there is something to tell, None when the wait was too short or the database is away."""
+    if not await resources.watcher.settled(acceptance.order_id, wait):
+        return None
+    try:
+        async with resources.database.statement() as connection:
+            return await views.order(connection, acceptance.order_id)
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        return None

@@ -1,0 +1,100 @@
+"""
+The composition root: settings in, connected parts out. The only place that knows the concrete classes.
+"""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx2
+from temporalio.client import Client
+from temporalio.runtime import Runtime
+
+from fulfillment.activities.orders import SqlOrderActivities
+from fulfillment.activities.payments import LedgeredPaymentActivities
+from fulfillment.activities.shipping import LedgeredShippingActivities
+from fulfillment.contracts.converter import data_converter
+from fulfillment.contracts.encryption import Cipher
+from fulfillment.contracts.orders import OrderActivities, Terms
+from fulfillment.contracts.payments import PaymentActivities
+from fulfillment.contracts.shipping import ShippingActivities
+from fulfillment.db.engine import Database, connect
+from fulfillment.gateways.carriers import HttpCarrier
+from fulfillment.gateways.http import ProviderClient
+from fulfillment.gateways.payments import HttpPaymentGateway
+from fulfillment.settings import Orders, Settings
+from fulfillment.temporal_profile import TemporalUnreachable, load_profile
+
+_CONNECT_TIMEOUT = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activities:
+    """The implementations a worker process is wired with."""
+
+    orders: OrderActivities
+    payments: PaymentActivities
+    shipping: ShippingActivities
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, *, application: str) -> AsyncIterator[Database]:
+    """The connection pool of a process, closed at the end of the block."""
+    database = connect(settings.database, application=f"fulfillment-{application}")
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def temporal_client(settings: Settings, runtime: Runtime | None = None) -> AsyncIterator[Client]:
+    """
+    A connected client with the service's converter.
+
+    Raises:
+        TemporalConfigurationError: see `load_profile`.
+        TemporalUnreachable: nobody answers at its address.
+    """
+    keys = settings.encryption.ring() if settings.encryption.payloads else None
+    profile = load_profile()
+    try:
+        client = await Client.connect(
+            **profile, data_converter=data_converter(keys), runtime=runtime, connect_timeout=_CONNECT_TIMEOUT
+        )
+    except RuntimeError as error:
+        raise TemporalUnreachable(profile.get("target_host", "")) from error
+    try:
+        yield client
+    finally:
+        # A client that lives until the interpreter exits crashes one exit in three: let go of it and collect now.
+        del client
+        gc.collect()
+
+
+@asynccontextmanager
+async def activities(settings: Settings, database: Database) -> AsyncIterator[Activities]:
+    """The activities, with one pool of HTTP connections to the providers."""
+    cipher = Cipher(settings.encryption.ring())
+    async with httpx2.AsyncClient(follow_redirects=False) as http:
+        payments = ProviderClient(
+            http, provider="payment provider", url=settings.payments.url, timeout=settings.payments.timeout
+        )
+        carrier = ProviderClient(http, provider="carrier", url=settings.carriers.url, timeout=settings.carriers.timeout)
+        yield Activities(
+            orders=SqlOrderActivities(database, cipher, terms(settings.orders)),
+            payments=LedgeredPaymentActivities(database, HttpPaymentGateway(payments), cipher, settings.payments.name),
+            shipping=LedgeredShippingActivities(database, HttpCarrier(carrier), settings.carriers.name),
+        )
+
+
+def terms(orders: Orders) -> Terms:
+    """What orders placed from now on live by."""
+    return Terms(
+        payment_window=orders.payment_window,
+        hand_over_window=orders.hand_over_window,
+        delivery_window=orders.delivery_window,
+        retry_payment=orders.retry_payment,
+    )

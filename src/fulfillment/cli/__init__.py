@@ -1,0 +1,7 @@
+"""
+The command `fulfillment`.
+"""
+
+from fulfillment.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,36 @@
+"""
+All commands.
+"""
+
+import sys
+
+import typer
+
+from fulfillment.cli import db, orders, serve, stock
+from fulfillment.cli.demo import demo
+from fulfillment.cli.dev import dev
+from fulfillment.process import CannotStart
+
+app = typer.Typer(
+    name="fulfillment",
+    help="Order fulfilment on Temporal: the service, its workers, and the tools of those who run it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.api)
+app.command()(serve.worker)
+app.command()(serve.sandbox)
+app.command()(dev)
+app.command()(demo)
+app.add_typer(db.app, name="db")
+app.add_typer(orders.app, name="orders")
+app.add_typer(stock.app, name="stock")
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 refused or failed, 2 usage."""
+    try:
+        app()
+    except CannotStart as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.code)

@@ -1,0 +1,46 @@
+"""
+Names on the wire between processes; each may only ever be added to (tests/contracts/wire_names.json).
+"""
+
+from enum import StrEnum
+from uuid import UUID
+
+from fulfillment.domain.ids import OrderId
+
+ORDER_WORKFLOW = "Order"
+_ORDER_PREFIX = "order/"
+
+MEMO_FINGERPRINT = "fingerprint"
+"""HMAC of the accepted request body, beside the workflow."""
+MEMO_FINGERPRINT_KEY = "fingerprint_key"
+"""Id of the key that HMAC was made with."""
+
+
+class TaskQueue(StrEnum):
+    """A queue per role of worker; the name of the role is the name of its queue."""
+
+    ORDERS = "orders"
+    PAYMENTS = "payments"
+    SHIPPING = "shipping"
+
+
+def order_workflow_id(order_id: OrderId) -> str:
+    """The id of the workflow that runs an order."""
+    return f"{_ORDER_PREFIX}{order_id}"
+
+
+def order_id_of(workflow_id: str) -> OrderId | None:
+    """The order a workflow id stands for; None for other workflows."""
+    if not workflow_id.startswith(_ORDER_PREFIX):
+        return None
+    try:
+        return OrderId(UUID(workflow_id.removeprefix(_ORDER_PREFIX)))
+    except ValueError:
+        return None
+
+
+def operation_key(order_id: OrderId, operation: str, n: int) -> str:
+    """
+    The key of one intended outside effect: the same over all attempts, another for another effect.
+    """
+    return f"{order_id}:{operation}:{n}"

@@ -1,0 +1,93 @@
+"""
+What orders do to the stock. Rows are always locked in the order of their SKU, so that two orders never wait for each
+other in a circle.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import CTE, Integer, Text, cast, column, func, insert, literal, select, true, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from fulfillment.db.changes import SYSTEM, Effect
+from fulfillment.db.engine import Writing
+from fulfillment.db.tables import order_lines, stock, stock_movements
+from fulfillment.domain.ids import Sku
+from fulfillment.domain.inventory import MovementKind
+
+
+async def lock_available(connection: Writing, skus: set[Sku]) -> dict[Sku, int]:
+    """Pieces free to be held, per article that exists; the rows stay locked until the transaction ends."""
+    rows = await connection.execute(
+        select(stock.c.sku, (stock.c.on_hand - stock.c.reserved).label("available"))
+        .where(stock.c.sku.in_(sorted(skus)))
+        .order_by(stock.c.sku)
+        .with_for_update()
+    )
+    return {Sku(row.sku): row.available for row in rows}
+
+
+def hold(demand: Mapping[Sku, int], key: str) -> Effect:
+    """Hold the demand for the order in the given row; its stock rows are locked already."""
+
+    def movements(row: CTE) -> CTE:
+        wanted = (
+            func.jsonb_to_recordset(cast([{"sku": sku, "quantity": n} for sku, n in demand.items()], JSONB))
+            .table_valued(column("sku", Text), column("quantity", Integer))
+            .render_derived(name="wanted", with_types=True)
+        )
+        lines = select(wanted.c.sku, wanted.c.quantity, row.c.id.label("order_id")).join(row, true()).cte("lines")
+        return _move(lines, key, MovementKind.HELD, on_hand=0, reserved=1)
+
+    return movements
+
+
+def release(key: str) -> Effect:
+    """Give back what the lines of the changed order hold."""
+    return lambda changed: _move(_locked_lines(changed), key, MovementKind.RELEASED, on_hand=0, reserved=-1)
+
+
+def leave(key: str) -> Effect:
+    """The goods of the changed order's lines leave the warehouse."""
+    return lambda changed: _move(_locked_lines(changed), key, MovementKind.LEFT, on_hand=-1, reserved=-1)
+
+
+def _locked_lines(changed: CTE) -> CTE:
+    return (
+        select(stock.c.sku, order_lines.c.quantity, changed.c.id.label("order_id"))
+        .join(order_lines, order_lines.c.sku == stock.c.sku)
+        .join(changed, changed.c.id == order_lines.c.order_id)
+        .order_by(stock.c.sku)
+        .with_for_update(of=stock)
+        .cte("lines")
+    )
+
+
+def _move(lines: CTE, key: str, kind: MovementKind, *, on_hand: int, reserved: int) -> CTE:
+    moved = (
+        update(stock)
+        .where(stock.c.sku == lines.c.sku)
+        .values(
+            on_hand=stock.c.on_hand + on_hand * lines.c.quantity,
+            reserved=stock.c.reserved + reserved * lines.c.quantity,
+            version=stock.c.version + 1,
+            updated_at=func.now(),
+        )
+        .returning(stock.c.sku, lines.c.quantity, lines.c.order_id)
+        .cte("moved")
+    )
+    return (
+        insert(stock_movements)
+        .from_select(
+            ["sku", "order_id", "key", "kind", "on_hand_delta", "reserved_delta", "actor"],
+            select(
+                moved.c.sku,
+                moved.c.order_id,
+                literal(key),
+                literal(kind.value),
+                on_hand * moved.c.quantity,
+                reserved * moved.c.quantity,
+                literal(SYSTEM),
+            ),
+        )
+        .cte("movements")
+    )

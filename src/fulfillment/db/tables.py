@@ -1,0 +1,194 @@
+"""
+The tables, and nothing else. `migrations/` makes them; `alembic check` compares the two in CI.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Time = DateTime(timezone=True)
+_NOW = func.now()
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("run_id", Text, nullable=False, comment="first run of the workflow that owns the row"),
+    Column("caller", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("email", Text),
+    Column("reference", Text),
+    Column("requested_by", Text),
+    Column("status", Text, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("total", BigInteger, nullable=False, comment="minor units, like every amount"),
+    Column("shipping_address", JSONB, nullable=False),
+    Column("metadata", JSONB, nullable=False),
+    Column("terms", JSONB, nullable=False, comment="deadlines and switches this order lives by"),
+    Column("stock", Text, nullable=False, comment="none, held, released or left"),
+    Column("payment_method", Text),
+    Column("payment_token", LargeBinary, comment="encrypted; gone once no payment may need it"),
+    Column("payment_token_key", Text, comment="id of the key it is encrypted with"),
+    Column("payment_status", Text, nullable=False, server_default="none"),
+    Column("authorized", BigInteger, nullable=False, server_default="0"),
+    Column("captured", BigInteger, nullable=False, server_default="0"),
+    Column("refunded", BigInteger, nullable=False, server_default="0"),
+    Column("failure_code", Text),
+    Column("attention_reason", Text),
+    Column("attention_since", _Time),
+    Column("attention_due_at", _Time),
+    Column("resume_status", Text),
+    Column("fingerprint", Text, nullable=False, comment="HMAC of the accepted body"),
+    Column("fingerprint_key", Text, nullable=False),
+    Column("test", Boolean, nullable=False, server_default=text("false")),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("last_event", Integer, nullable=False, server_default="0", comment="sequence of the newest event"),
+    Column("accepted_at", _Time, nullable=False),
+    Column("updated_at", _Time, nullable=False, server_default=_NOW),
+    CheckConstraint("total >= 0", name="total_not_negative"),
+    CheckConstraint("captured <= total AND refunded <= captured", name="money_is_bounded"),
+    # A rejected order does not keep its reference: the customer may place it again.
+    Index(
+        "uq_orders_customer_id_reference",
+        "customer_id",
+        "reference",
+        unique=True,
+        postgresql_where=text("status <> 'rejected'"),
+    ),
+    Index("ix_orders_accepted_at_id", "accepted_at", "id"),
+    Index("ix_orders_status_accepted_at", "status", "accepted_at"),
+)
+
+order_lines = Table(
+    "order_lines",
+    metadata,
+    Column("order_id", Uuid, ForeignKey("orders.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("sku", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("unit_price", BigInteger, nullable=False),
+    CheckConstraint("quantity > 0", name="quantity_positive"),
+    CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("order_id", Uuid, ForeignKey("orders.id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("key", Text, nullable=False, comment="names the fact: written once, however often a step runs"),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", _Time, nullable=False, server_default=_NOW),
+    Column("data", JSONB, nullable=False),
+    UniqueConstraint("order_id", "key"),
+)
+
+stock = Table(
+    "stock",
+    metadata,
+    Column("sku", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("on_hand", Integer, nullable=False),
+    Column("reserved", Integer, nullable=False, server_default="0"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("updated_at", _Time, nullable=False, server_default=_NOW),
+    CheckConstraint("0 <= reserved AND reserved <= on_hand", name="never_oversold"),
+)
+
+stock_movements = Table(
+    "stock_movements",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("sku", Text, ForeignKey("stock.sku"), nullable=False),
+    Column("order_id", Uuid, ForeignKey("orders.id")),
+    Column("key", Text, nullable=False, comment="names the effect: applied once"),
+    Column("kind", Text, nullable=False),
+    Column("on_hand_delta", Integer, nullable=False),
+    Column("reserved_delta", Integer, nullable=False),
+    Column("reason", Text),
+    Column("actor", Text, nullable=False),
+    Column("at", _Time, nullable=False, server_default=_NOW),
+    UniqueConstraint("sku", "key"),
+    Index("ix_stock_movements_order_id", "order_id"),
+)
+
+operations = Table(
+    "operations",
+    metadata,
+    Column("key", Text, primary_key=True, comment="order:operation:n, sent to the provider"),
+    Column("order_id", Uuid, ForeignKey("orders.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("amount", BigInteger),
+    Column("currency", String(3)),
+    Column("state", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("provider_reference", Text),
+    Column("refusal", Text, comment="code of the refusal, when refused"),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("created_at", _Time, nullable=False, server_default=_NOW),
+    Column("updated_at", _Time, nullable=False, server_default=_NOW),
+    UniqueConstraint("order_id", "kind", "n"),
+)
+
+shipments = Table(
+    "shipments",
+    metadata,
+    Column("order_id", Uuid, ForeignKey("orders.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("carrier", Text, nullable=False),
+    Column("tracking_number", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("booked_at", _Time, nullable=False, server_default=_NOW),
+    Column("updated_at", _Time, nullable=False, server_default=_NOW),
+    UniqueConstraint("carrier", "tracking_number"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("order_id", Uuid, comment="no foreign key: events may come before the order is written"),
+    Column("tracking_number", Text, nullable=False),
+    Column("occurred_at", _Time, nullable=False),
+    Column("received_at", _Time, nullable=False, server_default=_NOW),
+    Column("signalled_at", _Time, comment="the workflow has it, or nobody waits for it any more"),
+    Column("outcome", Text, comment="delivered, closed or unknown_order"),
+    Column("leased_until", _Time),
+    UniqueConstraint("source", "event_id"),
+    Index("ix_inbox_unsignalled", "received_at", postgresql_where=text("signalled_at IS NULL")),
+    Index("ix_inbox_order_id", "order_id"),
+)

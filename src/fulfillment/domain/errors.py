@@ -1,0 +1,154 @@
+"""
+What can go wrong, each with a code that never changes: callers, metrics and retry rules branch on the code alone.
+
+`DomainError` is final: asking again changes nothing. `TransientError` is worth another try.
+Anything else that is raised is a bug: it is retried and alerted, and never moves money.
+Messages carry ids and amounts, no names, addresses or tokens.
+"""
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class FulfillmentError(Exception):
+    """Something this service has a name for."""
+
+    code: ClassVar[str]
+
+
+class DomainError(FulfillmentError):
+    """A rule says no, for good."""
+
+
+class TransientError(FulfillmentError):
+    """Somebody else is unwell; the same call may succeed later."""
+
+    retry_after: timedelta | None = None
+
+
+class CurrencyMismatch(DomainError):
+    """Amounts of two currencies were to be added."""
+
+    code = "currency_mismatch"
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"expected an amount in {expected}, found one in {found}")
+
+
+class OrderNotFound(DomainError):
+    """No such order, or not one of this caller's."""
+
+    code = "not_found"
+
+    def __init__(self, order_id: object) -> None:
+        super().__init__(f"there is no order {order_id}")
+
+
+class SkuNotFound(DomainError):
+    """No such article."""
+
+    code = "not_found"
+
+    def __init__(self, sku: str) -> None:
+        super().__init__(f"there is no article {sku}")
+
+
+class InvalidTransition(DomainError):
+    """The order cannot go from where it is to where it was to go."""
+
+    code = "invalid_transition"
+
+    def __init__(self, current: str, target: str) -> None:
+        super().__init__(f"an order that is {current} cannot become {target}")
+
+
+class IdempotencyKeyReused(DomainError):
+    """The key was used before, with another body."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was used with another body; use a new key for a new order")
+
+
+class ReferenceTaken(DomainError):
+    """The customer already has an order with this reference."""
+
+    code = "reference_taken"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"the customer already has an order with the reference {reference!r}")
+
+
+class BelowReserved(DomainError):
+    """Fewer pieces than open orders hold."""
+
+    code = "below_reserved"
+
+    def __init__(self, sku: str, reserved: int) -> None:
+        super().__init__(f"{reserved} pieces of {sku} are held by open orders; on_hand cannot be less")
+
+
+class PreconditionFailed(DomainError):
+    """The thing was changed since the caller read it."""
+
+    code = "precondition_failed"
+
+    def __init__(self, current: int) -> None:
+        super().__init__(f"it was changed meanwhile and is now at version {current}; read it again")
+
+
+class PaymentDeclined(DomainError):
+    """The card issuer said no."""
+
+    code = "payment_declined"
+
+    def __init__(self) -> None:
+        super().__init__("the card was declined")
+
+
+class InsufficientFunds(PaymentDeclined):
+    """The card has not enough money left."""
+
+    code = "insufficient_funds"
+
+    def __init__(self) -> None:
+        DomainError.__init__(self, "the card has insufficient funds")
+
+
+class CarrierRefused(DomainError):
+    """The carrier will not take this parcel."""
+
+    code = "carrier_refused"
+
+    def __init__(self) -> None:
+        super().__init__("the carrier does not deliver to this address")
+
+
+class ProviderUnavailable(TransientError):
+    """A provider is away and has not done what it was asked."""
+
+    code = "provider_unavailable"
+
+    def __init__(self, provider: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(f"the {provider} is unavailable")
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(TransientError):
+    """A provider was asked and never answered: look up before asking again."""
+
+    code = "outcome_unknown"
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(f"{operation}: no answer, the outcome is unknown")
+
+
+class Unavailable(TransientError):
+    """A part of this service cannot answer now; repeating the same request is safe."""
+
+    code = "unavailable"
+
+    def __init__(self, part: str, retry_after: timedelta = timedelta(seconds=2)) -> None:
+        super().__init__(f"the {part} cannot be reached; repeat the same request")
+        self.retry_after = retry_after

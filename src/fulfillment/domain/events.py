@@ -1,0 +1,40 @@
+"""
+The facts of an order's life, as its timeline shows them.
+"""
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What happened (contract, event kinds)."""
+
+    ORDER_RECEIVED = "order_received"
+    STOCK_HELD = "stock_held"
+    STOCK_RELEASED = "stock_released"
+    APPROVAL_REQUESTED = "approval_requested"
+    APPROVAL_REMINDED = "approval_reminded"
+    APPROVAL_DECIDED = "approval_decided"
+    APPROVAL_ESCALATED = "approval_escalated"
+    DECISION_REFUSED = "decision_refused"
+    PAYMENT_REQUESTED = "payment_requested"
+    PAYMENT_AUTHORIZED = "payment_authorized"
+    PAYMENT_DECLINED = "payment_declined"
+    PAYMENT_CAPTURED = "payment_captured"
+    PAYMENT_VOIDED = "payment_voided"
+    PAYMENT_REFUNDED = "payment_refunded"
+    SHIPMENT_BOOKED = "shipment_booked"
+    SHIPMENT_CANCELLED = "shipment_cancelled"
+    SHIPMENT_IN_TRANSIT = "shipment_in_transit"
+    ORDER_SHIPPED = "order_shipped"
+    PARCEL_LOST = "parcel_lost"
+    PARCEL_RETURNED = "parcel_returned"
+    ORDER_DELIVERED = "order_delivered"
+    ORDER_AMENDED = "order_amended"
+    ADDRESS_CHANGED = "address_changed"
+    CANCELLATION_REQUESTED = "cancellation_requested"
+    CANCELLATION_REFUSED = "cancellation_refused"
+    ORDER_CANCELLED = "order_cancelled"
+    ORDER_REJECTED = "order_rejected"
+    ATTENTION_NEEDED = "attention_needed"
+    ATTENTION_RESOLVED = "attention_resolved"
+    ORDER_RETURNED = "order_returned"

@@ -1,0 +1,161 @@
+"""
+A demo from its start to its report.
+"""
+
+import asyncio
+import gc
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from rich.console import Console
+from temporalio.client import Client
+
+from fulfillment.db.engine import Database, connect
+from fulfillment.invariants import Check, Leniency, check
+from fulfillment.local.demo.display import following
+from fulfillment.local.demo.errors import DemoError
+from fulfillment.local.demo.figures import measure
+from fulfillment.local.demo.orders_file import OrdersFile
+from fulfillment.local.demo.providers import Parcels, SandboxLedger
+from fulfillment.local.demo.report import Report
+from fulfillment.local.demo.runner import Runner, Show
+from fulfillment.local.demo.shop import Refused, Shop
+from fulfillment.local.demo.troubles import troubles
+from fulfillment.local.endpoints import Endpoints
+from fulfillment.local.stack import LocalStack, StackOptions
+from fulfillment.process import stop_signal
+from fulfillment.settings import Database as DatabaseSettings
+
+# Parcels move when the demo says so.
+ENVIRONMENT = {"FULFILLMENT_SANDBOX__TRANSIT": "0"}
+
+_NO_LENIENCY = Leniency(step=timedelta(0), grace=timedelta(0))
+# Workflows close a moment after their order has ended, and are listed as closed a moment after that.
+_SETTLING = timedelta(seconds=10)
+_REQUEST_TIMEOUT = 30.0
+
+
+class Interrupted(Exception):
+    """Somebody asked for the end; everything is stopped."""
+
+
+async def play(file: OrdersFile, out: Console, state: Path | None = None) -> Report:
+    """
+    Start a stack, run the orders, check the books, stop the stack.
+
+    Args:
+        file: the orders.
+        out: gets the progress.
+        state: an empty folder to keep the stack's data in; without one they are thrown away.
+
+    Raises:
+        StackError: the stack cannot start, or one of its processes dies again and again.
+        DemoError: the service does not answer, or `state` is in use.
+        Interrupted: by SIGINT or SIGTERM.
+    """
+    with _folder(state) as folder:
+        async with stop_signal() as stop:
+            playing, stopping = asyncio.create_task(_play(file, out, folder)), asyncio.create_task(stop.wait())
+            await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if not playing.done():
+                out.print("stopping")
+                playing.cancel()
+            try:
+                report = await playing
+            except asyncio.CancelledError:
+                raise Interrupted from None
+            except (DemoError, Refused) as error:
+                raise DemoError("\n".join([str(error), *troubles(folder)])) from error
+        if not report.is_good:
+            for line in troubles(folder):
+                out.print(line)
+        return report
+
+
+async def perform(endpoints: Endpoints, file: OrdersFile, show: Show) -> Report:
+    """
+    Run the orders against a running stack that has had none before, and check its books.
+
+    Raises:
+        DemoError: the service does not answer.
+        Refused: the warehouse does not take the stock.
+    """
+    async with (
+        httpx2.AsyncClient(trust_env=False, timeout=_REQUEST_TIMEOUT) as http,
+        _database(endpoints) as database,
+        _temporal(endpoints) as temporal,
+    ):
+        shop = Shop(http, endpoints.api, endpoints.api_keys)
+        board = await Runner(shop, Parcels(http, endpoints.sandbox), show).run(file)
+        checks = await _checked(database, temporal, SandboxLedger(http, endpoints.sandbox))
+        return Report(board=board, checks=checks, figures=await measure(board, database))
+
+
+async def _play(file: OrdersFile, out: Console, folder: Path) -> Report:
+    began = time.monotonic()
+    out.print("starting PostgreSQL, Temporal, the sandbox, the API and the workers")
+    async with LocalStack(StackOptions(state=folder, free_ports=True, environment=ENVIRONMENT)) as stack:
+        endpoints = stack.endpoints
+        out.print(f"all of them answer after {time.monotonic() - began:.1f} s: API {endpoints.api}")
+        out.print(f"Temporal UI while it runs: {endpoints.temporal_ui}")
+        with following(out) as show:
+            performing = asyncio.create_task(perform(endpoints, file, show))
+            try:
+                either: set[asyncio.Future[Any]] = {performing, stack.failure}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if stack.failure.done():
+                    stack.failure.result()
+                return await performing
+            finally:
+                performing.cancel()
+                await asyncio.wait({performing})
+
+
+async def _checked(database: Database, temporal: Client, ledger: SandboxLedger) -> Sequence[Check]:
+    """The verdicts, asked for again for a while as long as one of them is bad."""
+    deadline = time.monotonic() + _SETTLING.total_seconds()
+    while True:
+        checks = await check(database, temporal, ledger, _NO_LENIENCY)
+        if not any(check.violations for check in checks) or time.monotonic() > deadline:
+            return checks
+        await asyncio.sleep(0.3)
+
+
+@contextmanager
+def _folder(state: Path | None) -> Iterator[Path]:
+    if state is None:
+        with tempfile.TemporaryDirectory(prefix="fulfillment-demo-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    if state.exists() and (not state.is_dir() or any(state.iterdir())):
+        msg = f"{state} is not an empty folder: a demo begins with empty books; choose another one with --state"
+        raise DemoError(msg)
+    yield state
+
+
+@asynccontextmanager
+async def _database(endpoints: Endpoints) -> AsyncIterator[Database]:
+    settings = DatabaseSettings.model_validate({"url": endpoints.database_dsn, "pool_size": 1})
+    database = connect(settings, application="fulfillment-demo")
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _temporal(endpoints: Endpoints) -> AsyncIterator[Client]:
+    client = await Client.connect(endpoints.temporal, namespace=endpoints.temporal_namespace)
+    try:
+        yield client
+    finally:
+        # A client that lives until the interpreter exits crashes one exit in three.
+        del client
+        gc.collect()

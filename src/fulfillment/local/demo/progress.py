@@ -1,0 +1,148 @@
+"""
+Where every order of the file stands, and whether that is what was expected.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from fulfillment.domain.ids import OrderId
+from fulfillment.domain.money import Money
+from fulfillment.domain.orders import OrderStatus
+from fulfillment.local.demo.orders_file import FileOrder
+from fulfillment.local.demo.shop import Receipt, Refused, SeenOrder
+
+_UNDER_WAY = (OrderStatus.AWAITING_SHIPMENT, OrderStatus.SHIPPED)
+
+
+class Progress:
+    """One order of the file on its way."""
+
+    def __init__(self, order: FileOrder) -> None:
+        self.order = order
+        self.receipt: Receipt | None = None
+        self.refusal: Refused | None = None
+        self.seen: SeenOrder | None = None
+        self.sent = False
+        self._steps = list(order.scenario.steps)
+        self._stepped_at = -1
+
+    @property
+    def state(self) -> str:
+        """Its status, or how far placing it has come."""
+        if self.seen:
+            return self.seen.status
+        if self.refusal:
+            return "refused"
+        if self.receipt:
+            return OrderStatus.RECEIVED
+        return "placing" if self.sent else "waiting"
+
+    @property
+    def code(self) -> str | None:
+        """Why it was refused or failed."""
+        return self.refusal.code if self.refusal else self.seen.code if self.seen else None
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more is to come: it is where it is expected, or where it can never leave."""
+        if self.refusal:
+            return True
+        return self.seen is not None and (
+            self.seen.status.is_final or self.seen.status is self.order.scenario.expected.status
+        )
+
+    @property
+    def next_step(self) -> str | None:
+        """What is to happen to its parcel now that the last step is known to the service."""
+        if self.is_over or self.seen is None or self.seen.version <= self._stepped_at:
+            return None
+        return self._steps[0] if self._steps and self.seen.status in _UNDER_WAY else None
+
+    def stepped(self) -> None:
+        """The next step has happened."""
+        if self.seen:
+            self._stepped_at = self.seen.version
+        self._steps.pop(0)
+
+    @property
+    def disappointment(self) -> str | None:
+        """How its end differs from the expected one."""
+        expected = self.order.scenario.expected
+        wanted = f"{expected.status} ({expected.code})" if expected.code else expected.status
+        found = f"{self.state} ({self.code})" if self.code else self.state
+        kept = self.state == expected.status and expected.code in (None, self.code)
+        detail = f": {self.refusal}" if self.refusal else ""
+        return None if kept else f"line {self.order.line}, {self.order.name}: expected {wanted}, is {found}{detail}"
+
+    @property
+    def seconds(self) -> float | None:
+        """From being accepted to its newest change."""
+        return (self.seen.updated_at - self.seen.accepted_at).total_seconds() if self.seen else None
+
+
+class Board:
+    """All orders of the file."""
+
+    def __init__(self, orders: Iterable[FileOrder]) -> None:
+        self.all: Sequence[Progress] = [Progress(order) for order in orders]
+        self.changed_at = time.monotonic()
+        self.began_at = self.changed_at
+        self.given_up: str | None = None
+        self._placed: dict[OrderId, Progress] = {}
+
+    def sent(self, progress: Progress) -> None:
+        """An order is on its way to the service."""
+        progress.sent = True
+
+    def placed(self, progress: Progress, receipt: Receipt) -> None:
+        """An order was accepted."""
+        progress.receipt = receipt
+        self._placed[receipt.id] = progress
+        self.changed_at = time.monotonic()
+
+    def refused(self, progress: Progress, refusal: Refused) -> None:
+        """An order was not accepted."""
+        progress.refusal = refusal
+        self.changed_at = time.monotonic()
+
+    def saw(self, seen: SeenOrder) -> None:
+        """The service told of an order."""
+        progress = self._placed.get(seen.id)
+        if progress and (progress.seen is None or progress.seen.version != seen.version):
+            progress.seen = seen
+            self.changed_at = time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more is to come."""
+        return all(progress.is_over for progress in self.all)
+
+    @property
+    def oldest_open(self) -> datetime | None:
+        """When the oldest of those that are not over was accepted."""
+        return min(
+            (progress.receipt.accepted_at for progress in self.all if progress.receipt and not progress.is_over),
+            default=None,
+        )
+
+    @property
+    def by_state(self) -> Counter[str]:
+        """How many orders are where."""
+        return Counter(progress.state for progress in self.all)
+
+    @property
+    def captured(self) -> list[Money]:
+        """The money taken so far, per currency."""
+        sums: Counter[str] = Counter()
+        for progress in self.all:
+            if progress.seen:
+                sums[progress.seen.captured.currency] += progress.seen.captured.amount
+        return [Money(amount, currency) for currency, amount in sorted(sums.items()) if amount]
+
+    @property
+    def disappointments(self) -> list[str]:
+        """Everything that is not as expected."""
+        differing = [text for progress in self.all if (text := progress.disappointment)]
+        return [self.given_up, *differing] if self.given_up else differing

@@ -1,0 +1,163 @@
+"""
+The end of a demo, for people and for programs.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fulfillment.invariants import Check
+from fulfillment.local.demo.figures import Figures
+from fulfillment.local.demo.progress import Board, Progress
+
+_MOST_ROWS = 60
+_MOST_DISAPPOINTMENTS = 20
+STYLES = {
+    "delivered": "green",
+    "shipped": "cyan",
+    "awaiting_shipment": "blue",
+    "rejected": "yellow",
+    "cancelled": "yellow",
+    "returned": "yellow",
+    "refused": "red",
+    "needs_attention": "red",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of the orders, and whether the books are in order."""
+
+    board: Board
+    checks: Sequence[Check]
+    figures: Figures
+
+    @property
+    def is_good(self) -> bool:
+        """Every expectation and every invariant holds."""
+        return not self.board.disappointments and not any(check.violations for check in self.checks)
+
+    def print(self, console: Console) -> None:
+        """Tables, figures, and what differs."""
+        console.print(_orders(self.board) if len(self.board.all) <= _MOST_ROWS else _totals(self.board))
+        console.print(_invariants(self.checks))
+        for line in self._figures():
+            console.print(line)
+        for line in _shortened(self.board.disappointments):
+            console.print(Text(line, style="red"))
+        verdict = "Everything is as expected." if self.is_good else "Something is not as expected."
+        console.print(Text(verdict, style="bold green" if self.is_good else "bold red"))
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as one JSON object; amounts in minor units."""
+        ready = self.figures.paid_and_booked
+        return {
+            "ok": self.is_good,
+            "orders": [_as_json(progress) for progress in self.board.all],
+            "by_status": dict(self.board.by_state),
+            "captured": [{"amount": money.amount, "currency": money.currency} for money in self.board.captured],
+            "differences": self.board.disappointments,
+            "invariants": [
+                {"name": check.name, "violations": check.violations, "examples": list(check.examples)}
+                for check in self.checks
+            ],
+            "figures": {
+                "orders": self.figures.orders,
+                "seconds": round(self.figures.seconds, 3),
+                "orders_per_second": round(self.figures.orders_per_second, 2),
+                "paid_and_booked_seconds": {"p50": round(ready[0], 3), "p95": round(ready[1], 3)} if ready else None,
+            },
+        }
+
+    def _figures(self) -> Iterator[str]:
+        figures = self.figures
+        yield (
+            f"{figures.orders} orders accepted and brought to their ends in {figures.seconds:.1f} s:"
+            f" {figures.orders_per_second:.1f} orders/s"
+        )
+        if figures.paid_and_booked:
+            median, slow = figures.paid_and_booked
+            yield f"from acceptance to paid and booked: p50 {median:.2f} s, p95 {slow:.2f} s"
+
+
+def _orders(board: Board) -> Table:
+    table = Table(title="Orders", title_justify="left")
+    for column in ("reference", "customer", "total", "status", "code", "parcel", "seconds"):
+        table.add_column(column, justify="right" if column in ("total", "seconds") else "left")
+    for progress in board.all:
+        seen, order = progress.seen, progress.order
+        table.add_row(
+            printable(order.name),
+            printable(str(order.body["customer_id"])),
+            str(order.total),
+            status(progress.state),
+            progress.code or "",
+            f"{seen.carrier} {seen.tracking_number}" if seen and seen.tracking_number else "",
+            "" if progress.seconds is None else f"{progress.seconds:.1f}",
+        )
+    return table
+
+
+def _totals(board: Board) -> Table:
+    table = Table(title="Orders", title_justify="left")
+    table.add_column("status")
+    table.add_column("code")
+    table.add_column("orders", justify="right")
+    for (state, code), count in sorted(Counter((item.state, item.code or "") for item in board.all).items()):
+        table.add_row(status(state), code, str(count))
+    table.add_section()
+    table.add_row("all", "", str(len(board.all)))
+    for money in board.captured:
+        table.add_row("captured", "", str(money))
+    return table
+
+
+def _invariants(checks: Sequence[Check]) -> Table:
+    table = Table(title="Invariants, against database, Temporal and the provider's ledger", title_justify="left")
+    table.add_column("")
+    table.add_column("claim")
+    table.add_column("violations", justify="right")
+    table.add_column("for instance")
+    for check in checks:
+        style = "red" if check.violations else "green"
+        examples = Text("\n".join(check.examples))
+        table.add_row(check.name, check.claim, Text(str(check.violations), style=style), examples)
+    return table
+
+
+def status(state: str) -> Text:
+    """A status in its colour."""
+    return Text(state, style=STYLES.get(state, ""))
+
+
+def printable(text: str) -> Text:
+    """A text from the file, with nothing in it that a terminal would act on."""
+    return Text("".join(character if character.isprintable() else "?" for character in text))
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    shown = [printable(line).plain for line in lines[:_MOST_DISAPPOINTMENTS]]
+    if len(lines) > len(shown):
+        shown.append(f"and {len(lines) - len(shown)} more")
+    return shown
+
+
+def _as_json(progress: Progress) -> dict[str, Any]:
+    order, seen = progress.order, progress.seen
+    return {
+        "line": order.line,
+        "id": str(seen.id) if seen else None,
+        "reference": order.body.get("reference"),
+        "customer_id": order.body["customer_id"],
+        "total": {"amount": order.total.amount, "currency": order.total.currency},
+        "status": progress.state,
+        "code": progress.code,
+        "carrier": seen.carrier if seen else None,
+        "tracking_number": seen.tracking_number if seen else None,
+        "seconds": progress.seconds,
+    }

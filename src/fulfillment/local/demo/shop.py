@@ -1,0 +1,156 @@
+"""
+The service as a shop sees it: over HTTP, patient with a service that is busy or away.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx2
+
+from fulfillment.domain.ids import OrderId
+from fulfillment.domain.money import Money
+from fulfillment.domain.orders import OrderStatus
+from fulfillment.local.demo.errors import DemoError
+from fulfillment.local.demo.orders_file import Article, FileOrder
+
+PATIENCE = timedelta(minutes=2)
+"""How long one request is repeated while the service says it is busy, or nothing."""
+
+_WAIT_FOR_OUTCOME = 10
+_PAGE = 200
+_LONGEST_PAUSE = 30.0
+
+
+class Refused(Exception):
+    """The service said no, with a reason."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenOrder:
+    """An order as the service last told it."""
+
+    id: OrderId
+    status: OrderStatus
+    version: int
+    code: str | None
+    carrier: str | None
+    tracking_number: str | None
+    captured: Money
+    accepted_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, order: Mapping[str, Any]) -> Self:
+        """From the service's JSON."""
+        parcel = order["shipments"][-1] if order["shipments"] else {}
+        return cls(
+            id=OrderId(UUID(order["id"])),
+            status=OrderStatus(order["status"]),
+            version=order["version"],
+            code=order["failure"]["code"] if order["failure"] else None,
+            carrier=parcel.get("carrier"),
+            tracking_number=parcel.get("tracking_number"),
+            captured=Money(**order["payment"]["captured"]),
+            accepted_at=datetime.fromisoformat(order["accepted_at"]),
+            updated_at=datetime.fromisoformat(order["updated_at"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """An order was accepted."""
+
+    id: OrderId
+    accepted_at: datetime
+
+
+class Shop:
+    """
+    Places orders and reads what becomes of them.
+
+    Every method raises `Refused` for an answer that will not change, and `DemoError` when there is none in time.
+    """
+
+    def __init__(
+        self, http: httpx2.AsyncClient, api: str, keys: Mapping[str, str], patience: timedelta = PATIENCE
+    ) -> None:
+        self._http = http
+        self._api = api
+        self._keys = keys
+        self._patience = patience.total_seconds()
+
+    async def count(self, article: Article) -> None:
+        """Put an article that is new to the warehouse there."""
+        body = {"on_hand": article.on_hand, "name": article.name}
+        await self._send("operator", "PUT", f"/v1/inventory/{quote(article.sku, safe='')}", json=body)
+
+    async def place(self, order: FileOrder) -> Receipt:
+        """Place an order and stay until it is paid and booked, or refused, but not for long."""
+        headers = {"Idempotency-Key": order.idempotency_key, "Prefer": f"wait={_WAIT_FOR_OUTCOME}"}
+        answer = (await self._send("shop", "POST", "/v1/orders", json=order.body, headers=headers)).json()
+        return Receipt(id=OrderId(UUID(answer["id"])), accepted_at=datetime.fromisoformat(answer["accepted_at"]))
+
+    async def placed_since(self, moment: datetime) -> AsyncIterator[SeenOrder]:
+        """Every order accepted at or after a moment."""
+        query: dict[str, str | int] = {"placed_from": moment.isoformat(), "limit": _PAGE}
+        while True:
+            page = (await self._send("shop", "GET", "/v1/orders", params=query)).json()
+            for order in page["items"]:
+                yield SeenOrder.of(order)
+            if page["next_cursor"] is None:
+                return
+            query["cursor"] = page["next_cursor"]
+
+    async def _send(
+        self,
+        role: str,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> httpx2.Response:
+        """Repeating is safe: reads change nothing, and the same key or count names the same intention."""
+        deadline = time.monotonic() + self._patience
+        sent = {"Authorization": f"Bearer {self._keys.get(role, role)}", **(headers or {})}
+        while True:
+            try:
+                answer = await self._http.request(method, self._api + path, headers=sent, json=json, params=params)
+            except httpx2.TransportError as error:
+                why, pause = type(error).__name__, 1.0
+            else:
+                if answer.status_code not in (429, 503):
+                    return _checked(answer)
+                why, pause = f"{answer.status_code}", _retry_after(answer)
+            if time.monotonic() + pause > deadline:
+                msg = f"{method} {path}: no answer within {self._patience:g} s, at last {why}"
+                raise DemoError(msg)
+            await asyncio.sleep(pause)
+
+
+def _checked(answer: httpx2.Response) -> httpx2.Response:
+    if answer.is_success:
+        return answer
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    raise Refused(problem.get("code", f"HTTP {answer.status_code}"), problem.get("detail", answer.reason_phrase))
+
+
+def _retry_after(answer: httpx2.Response) -> float:
+    try:
+        return min(max(float(answer.headers["Retry-After"]), 0.1), _LONGEST_PAUSE)
+    except (KeyError, ValueError):
+        return 1.0

@@ -1,0 +1,186 @@
+"""
+How the service behaves: every `FULFILLMENT_…` variable, read once per process.
+
+How to *reach* Temporal is not here: that is `temporal.toml` and `TEMPORAL_…` alone.
+Nested names use two underscores: `FULFILLMENT_DATABASE__URL`.
+"""
+
+import base64
+import binascii
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fulfillment.domain.keyring import Key, parse_keys
+
+
+def _seconds(value: object) -> object:
+    """A plain number is seconds; the rest (`PT30S`, `P7D`, `7 days`) is for pydantic to read."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))]
+"""Seconds, or ISO 8601 (`PT30S`, `P7D`)."""
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(_Section):
+    """The PostgreSQL behind orders, stock and the operations ledger."""
+
+    url: SecretStr = Field(description="`postgresql://user:password@host:5432/name`; a socket folder goes in `?host=`.")
+    pool_size: int = Field(default=10, ge=1, description="Connections a process keeps; at least as many as busy slots.")
+    pool_timeout: Duration = Field(default=timedelta(seconds=5), description="Wait for a free connection, then 503.")
+    statement_timeout: Duration = Field(default=timedelta(seconds=10), description="Upper bound of one statement.")
+    pooler: bool = Field(default=False, description="Set behind a transaction pooler: no named prepared statements.")
+
+
+class Encryption(_Section):
+    """Keys for card tokens at rest and for everything handed to Temporal."""
+
+    keys: SecretStr = Field(
+        description="`id:base64 of 32 bytes`, comma separated; the first encrypts, all decrypt (rotation)."
+    )
+    payloads: bool = Field(default=True, description="Encrypt what Temporal stores. Off only where its UI is a tool.")
+
+    @field_validator("keys")
+    @classmethod
+    def _keys_are_well_formed(cls, value: SecretStr) -> SecretStr:
+        parse_keys(value.get_secret_value())
+        return value
+
+    def ring(self) -> tuple[Key, ...]:
+        """The keys, the encrypting one first."""
+        return parse_keys(self.keys.get_secret_value())
+
+
+class Api(_Section):
+    """The HTTP side."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    public_url: str = Field(default="http://127.0.0.1:8000", description="What callers see; problem types link to it.")
+    fingerprint_keys: SecretStr = Field(
+        description="`id:base64`, comma separated: HMAC keys that recognise a repeated request body."
+    )
+    drain: Duration = Field(default=timedelta(seconds=15), description="Time for open requests after SIGTERM.")
+
+    @field_validator("fingerprint_keys")
+    @classmethod
+    def _keys_are_well_formed(cls, value: SecretStr) -> SecretStr:
+        parse_keys(value.get_secret_value())
+        return value
+
+    def fingerprint_ring(self) -> tuple[Key, ...]:
+        """The fingerprint keys, the current one first."""
+        return parse_keys(self.fingerprint_keys.get_secret_value())
+
+
+class Internal(_Section):
+    """Probes and metrics of each process: never to be exposed to callers."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9000
+
+
+class Worker(_Section):
+    """How a worker process runs its roles."""
+
+    strict_sandbox: bool = Field(default=True, description="Check workflow code for determinism while it runs.")
+    drain: Duration = Field(default=timedelta(seconds=30), description="Time for running activities after SIGTERM.")
+    activity_slots: int = Field(default=50, ge=1, description="Remote activities at once, per role.")
+    workflow_slots: int = Field(default=100, ge=2, description="Workflow tasks and local activities at once.")
+    cached_workflows: int = Field(default=1000, ge=0, description="Workflows kept in memory between tasks.")
+    sticky_timeout: Duration = Field(
+        default=timedelta(seconds=2),
+        description="How long a dead worker's cached workflows wait before others take them.",
+    )
+    pollers: int = Field(default=10, ge=2, description="Open polls per queue and kind.")
+
+
+class Orders(_Section):
+    """Deadlines and switches an order is placed with; later changes touch new orders only."""
+
+    payment_window: Duration = timedelta(days=7)
+    hand_over_window: Duration = timedelta(days=30)
+    delivery_window: Duration = timedelta(days=30)
+    retry_payment: bool = Field(default=False, description="After a declined card wait for another one.")
+
+
+class Provider(_Section):
+    """One payment provider or carrier, reached over HTTP."""
+
+    name: str = Field(default="sandbox", description="How the ledger, the timeline and the event routes call it.")
+    url: str = Field(description="Its base URL.")
+    timeout: Duration = Field(
+        default=timedelta(seconds=20), description="One call; below the 30 s an attempt of a provider step may take."
+    )
+
+
+class Carriers(Provider):
+    """The carrier, and the secret its events are signed with."""
+
+    webhook_secret: SecretStr = Field(description="Standard Webhooks secret: `whsec_` and base64 of 24 to 64 bytes.")
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _secret_is_well_formed(cls, value: SecretStr) -> SecretStr:
+        prefix, _, encoded = value.get_secret_value().partition("_")
+        try:
+            length = len(base64.b64decode(encoded, validate=True))
+        except binascii.Error:
+            length = 0
+        if prefix != "whsec" or not 24 <= length <= 64:
+            msg = "must be `whsec_` and base64 of 24 to 64 bytes"
+            raise ValueError(msg)
+        return value
+
+
+class Log(_Section):
+    """What a process says about itself."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal.")
+
+
+class Stage(BaseSettings):
+    """What even the smallest command reads."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FULFILLMENT_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        nested_model_default_partial_update=True,
+    )
+
+    profile: Literal["local", "staging", "production"] = Field(
+        default="production", description="Decides whether documentation and sandbox are served."
+    )
+    log: Log = Log()
+
+
+class DatabaseOnly(Stage):
+    """What the commands that change the schema read."""
+
+    database: Database
+
+
+class Settings(DatabaseOnly):
+    """What API and workers read."""
+
+    encryption: Encryption
+    api: Api
+    internal: Internal = Internal()
+    worker: Worker = Worker()
+    orders: Orders = Orders()
+    payments: Provider
+    carriers: Carriers

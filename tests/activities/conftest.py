@@ -1,0 +1,39 @@
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from fulfillment import bootstrap
+from fulfillment.db.engine import Database
+from fulfillment.settings import Settings
+from tests.activities.shop import Shop
+from tests.fakes.warehouse import Warehouse
+from tests.fixtures.settings import MakeSettings
+from tests.sandbox.running import SandboxClient, running_sandbox, settings_for
+
+TIMEOUT = "PT0.4S"
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxClient]:
+    with running_sandbox(settings_for(tmp_path_factory.mktemp("sandbox") / "state.db")) as client:
+        yield client
+
+
+@pytest.fixture
+def sandbox(running: SandboxClient) -> Iterator[SandboxClient]:
+    """Without faults but those of tokens and addresses, unless the test orders some."""
+    yield running
+    running.delete("/control")
+
+
+@pytest.fixture
+def settings(make_settings: MakeSettings, sandbox: SandboxClient) -> Settings:
+    provider = {"url": str(sandbox.base_url), "timeout": TIMEOUT}
+    return make_settings(payments=provider, carriers=provider)
+
+
+@pytest.fixture
+async def shop(settings: Settings, database: Database, sandbox: SandboxClient) -> AsyncIterator[Shop]:
+    async with bootstrap.activities(settings, database) as wired:
+        yield Shop(Warehouse.on(database, settings), wired, sandbox)

@@ -1,0 +1,73 @@
+import base64
+import dataclasses
+import inspect
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, SecretStr
+from pydantic_settings import BaseSettings
+
+from fulfillment import settings
+from fulfillment.contracts.orders import Address, Card, Line, PlaceOrder, StartOrder
+from fulfillment.domain.ids import OrderId, Sku
+from fulfillment.domain.keyring import parse_keys
+from fulfillment.domain.money import Money
+
+_PRIVATE = "Jane Doe"
+_ORDER = StartOrder(
+    order_id=OrderId(UUID(int=1)),
+    caller="anonymous",
+    accepted_at=datetime(2026, 1, 1, tzinfo=UTC),
+    fingerprint="f",
+    fingerprint_key="k",
+    customer_id="c-1",
+    lines=(Line(sku=Sku("A"), name="a lamp", quantity=1, unit_price=Money(1, "EUR")),),
+    shipping_address=Address(
+        name=_PRIVATE,
+        line1=_PRIVATE,
+        line2=_PRIVATE,
+        city=_PRIVATE,
+        region=_PRIVATE,
+        postal_code=_PRIVATE,
+        country="DE",
+    ),
+    payment=Card(token=_PRIVATE),
+    email=_PRIVATE,
+    requested_by=_PRIVATE,
+    metadata={"note": _PRIVATE},
+)
+
+
+@pytest.mark.parametrize("value", [_ORDER, PlaceOrder(order=_ORDER, run_id="r"), _ORDER.shipping_address])
+def test_a_message_that_ends_up_in_a_log_tells_nothing_about_people(value: object) -> None:
+    assert _PRIVATE not in repr(value)
+    assert _PRIVATE not in str(value)
+
+
+def test_every_field_about_people_is_covered_by_the_sample() -> None:
+    unset = {field.name for field in dataclasses.fields(StartOrder) if getattr(_ORDER, field.name) is None}
+
+    assert unset == {"reference"}
+    assert None not in dataclasses.astuple(_ORDER.shipping_address)
+
+
+def test_a_key_does_not_print_its_secret() -> None:
+    secret = b"0123456789abcdef0123456789abcdef"
+    (key,) = parse_keys(f"k1:{base64.b64encode(secret).decode()}")
+
+    assert "0123456789" not in repr(key)
+
+
+def test_every_setting_that_is_a_secret_is_typed_as_one() -> None:
+    suspicious = ("key", "secret", "password", "token", "url")
+    public = {"Api.public_url", "Provider.url", "Carriers.url"}
+    plain = {
+        f"{section.__name__}.{name}"
+        for _, section in inspect.getmembers(settings, inspect.isclass)
+        if issubclass(section, BaseModel) and not issubclass(section, BaseSettings)
+        for name, field in section.model_fields.items()
+        if any(word in name for word in suspicious) and field.annotation is not SecretStr
+    }
+
+    assert plain == public

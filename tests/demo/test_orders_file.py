@@ -1,0 +1,188 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fulfillment.api.schemas.orders import PlaceOrderBody
+from fulfillment.domain.money import Money
+from fulfillment.domain.orders import FailureCode, OrderStatus
+from fulfillment.local.demo.orders_file import BUILT_IN, MistakesInFile, OrdersFile, read
+from tests.demo.files import a_line, written
+
+ADDRESS = a_line()["shipping_address"]
+ITEM = a_line()["lines"][0]
+
+
+def reading(folder: Path, *lines: dict[str, Any] | str) -> OrdersFile:
+    return read(written(folder, *lines), PlaceOrderBody)
+
+
+def test_our_own_orders_are_ten_of_which_eight_arrive() -> None:
+    file = read(BUILT_IN, PlaceOrderBody)
+
+    ends = [(order.scenario.expected.status, order.scenario.expected.code) for order in file.orders]
+    assert ends.count((OrderStatus.DELIVERED, None)) == 8
+    assert sorted(end for end in ends if end[1]) == [
+        (OrderStatus.REJECTED, FailureCode.PAYMENT_DECLINED),
+        (OrderStatus.REJECTED, FailureCode.STOCK_SHORT),
+    ]
+    assert {order.total.currency for order in file.orders} == {"EUR", "USD", "JPY", "KWD"}
+    assert {len(order.body["lines"]) for order in file.orders} >= {1, 6}
+    assert Money(0, "EUR") in [order.total for order in file.orders]
+    assert file.noted == []
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("{", "is not JSON"),
+        ('{"customer_id": NaN}', "is not JSON"),
+        ("[]", "is not a JSON object"),
+        (a_line(customer_id=None), "customer_id: is required"),
+        (a_line(lines=[]), "lines: List should have at least 1 item after validation, not 0"),
+        (a_line(lines=[{**ITEM, "quantity": 0}]), "lines[0].quantity: Input should be greater than or equal to 1"),
+        (a_line(lines=[{**ITEM, "colour": "red"}]), "lines[0].colour: is not known here; remove it"),
+        (
+            a_line(lines=[{**ITEM, "unit_price": {"amount": 1, "currency": "EURO"}}]),
+            "lines[0].unit_price.currency: String should have at most 3 characters",
+        ),
+        (
+            a_line(shipping_address={**ADDRESS, "country": "XX"}),
+            "shipping_address.country: must be an ISO 3166-1 alpha-2 code in capitals, like DE",
+        ),
+        (a_line(total_check=9901), "total_check: is 9901, but the lines add up to 9900"),
+        (a_line(total_check=True), "total_check: is True, but the lines add up to 9900"),
+        (a_line(scenario={"cancel_at": "processing"}), "scenario.cancel_at: comes with a later release; leave it out"),
+        (a_line(scenario={"pay_later": "tok_visa"}), "scenario.pay_later: comes with a later release; leave it out"),
+        (a_line(scenario={"actions": []}), "scenario.actions: comes with a later release; leave it out"),
+        (
+            a_line(scenario={"carrier": "late_pick_up"}),
+            "scenario.carrier: late_pick_up comes with a later release; leave it out",
+        ),
+        (
+            a_line(scenario={"carrier": "pigeon"}),
+            "scenario.carrier: Input should be 'deliver', 'none', 'lost' or 'return'",
+        ),
+        (a_line(scenario={"wind": "north"}), "scenario.wind: is not known here; remove it"),
+        (a_line(scenario={"expect": {"code": "stock_short"}}), "scenario.expect.status: is required"),
+        (a_line(metadata=7), "metadata: Input should be a valid dictionary"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_field(tmp_path: Path, line: dict[str, Any] | str, mistake: str) -> None:
+    with pytest.raises(MistakesInFile) as refused:
+        reading(tmp_path, a_line("R-0"), "", line)
+
+    assert str(refused.value) == f"{tmp_path / 'orders.jsonl'}: line 3: {mistake}"
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MistakesInFile) as refused:
+        reading(tmp_path, a_line(customer_id=None, lines=None), *["x"] * 30)
+
+    told = str(refused.value).splitlines()
+    assert [line.partition(": ")[2] for line in told[:3]] == [
+        "line 1: customer_id: is required",
+        "line 1: lines: is required",
+        "line 2: is not JSON",
+    ]
+    assert told[-1].endswith("and 12 more")
+
+
+def test_a_reference_used_twice_by_a_customer_is_a_mistake(tmp_path: Path) -> None:
+    other = a_line("R-1", customer_id="C-2")
+
+    with pytest.raises(MistakesInFile, match=r"line 3: reference: C-1 uses it on line 1 already"):
+        reading(tmp_path, a_line("R-1"), other, a_line("R-1"))
+
+
+@pytest.mark.parametrize(
+    ("content", "mistake"), [(None, "cannot be read: No such file"), (b"\n \n", "no orders"), (b"\xff", "UTF-8")]
+)
+def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes | None, mistake: str) -> None:
+    path = tmp_path / "orders.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(MistakesInFile, match=mistake):
+        read(path, PlaceOrderBody)
+
+
+def test_what_is_no_part_of_an_order_goes_to_its_metadata(tmp_path: Path) -> None:
+    extra: dict[str, Any] = {
+        "buyer": {"name": "Zoë", "tags": ["a", 1]},
+        "lots": [{"n": 1}],
+        "empty": None,
+        "long": "x" * 600,
+    }
+
+    file = reading(tmp_path, a_line(**extra, metadata={"channel": "web"}))
+
+    metadata = file.orders[0].body["metadata"]
+    assert metadata == {
+        "buyer.name": "Zoë",
+        "buyer.tags": "a, 1",
+        "lots": '[{"n": 1}]',
+        "long": "x" * 497 + "...",
+        "channel": "web",
+    }
+    assert file.noted == ["buyer", "long", "lots"]
+
+
+def test_an_order_pays_with_its_own_card_the_scenarios_or_a_good_one_unless_it_costs_nothing(tmp_path: Path) -> None:
+    card = {"method": "card", "token": "tok_slow"}
+    free = a_line("R-4", lines=[{**ITEM, "unit_price": {"amount": 0, "currency": "EUR"}}])
+
+    file = reading(
+        tmp_path, a_line(), a_line("R-2", payment=card), a_line("R-3", scenario={"token": "tok_declined"}), free
+    )
+
+    assert [order.body.get("payment", {}).get("token") for order in file.orders] == [
+        "tok_visa",
+        "tok_slow",
+        "tok_declined",
+        None,
+    ]
+
+
+def test_the_stock_is_the_demand_unless_warehouse_or_scenario_say_otherwise(tmp_path: Path) -> None:
+    def wants(sku: str, reference: str, quantity: int = 2, **more: Any) -> dict[str, Any]:
+        return a_line(reference, lines=[{**ITEM, "sku": sku, "quantity": quantity}], **more)
+
+    def ends(code: str) -> dict[str, Any]:
+        return {"scenario": {"expect": {"status": "rejected", "code": code}}}
+
+    written(
+        tmp_path,
+        {"sku": "COUNTED", "on_hand": 7, "units_on_order": 3},
+        {"sku": "WANTED", "units_in_stock": 1},
+        name="inventory.jsonl",
+    )
+
+    file = reading(
+        tmp_path,
+        wants("WANTED", "R-1"),
+        wants("WANTED", "R-2", 3),
+        wants("COUNTED", "R-3"),
+        wants("SHORT", "R-4", **ends("stock_short")),
+        wants("UNKNOWN", "R-5", **ends("unknown_sku")),
+    )
+
+    assert {article.sku: article.on_hand for article in file.stock} == {"WANTED": 5, "COUNTED": 7, "SHORT": 0}
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ({"on_hand": 1}, "line 1: sku: is required"),
+        ({"sku": "A", "on_hand": "many"}, "line 1: on_hand: must be a whole number, 0 or more"),
+        ({"sku": "A", "on_hand": -1}, "line 1: on_hand: must be a whole number, 0 or more"),
+        ("?", "line 1: is not JSON"),
+    ],
+)
+def test_a_mistake_in_the_warehouses_file_is_told_too(tmp_path: Path, line: dict[str, Any] | str, mistake: str) -> None:
+    written(tmp_path, line, name="inventory.jsonl")
+
+    with pytest.raises(MistakesInFile) as refused:
+        reading(tmp_path, a_line())
+
+    assert str(refused.value) == f"{tmp_path / 'inventory.jsonl'}: {mistake}"

@@ -1,0 +1,99 @@
+"""
+What a local stack keeps in its state folder, and which ports it may take.
+"""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from fulfillment.local.endpoints import Endpoints
+from fulfillment.local.errors import StackError
+from fulfillment.local.ports import Ports, free_ports
+from fulfillment.local.state import load_secrets, owned
+
+ENDPOINTS = Endpoints(
+    api="http://127.0.0.1:8000",
+    docs="http://127.0.0.1:8000/docs",
+    temporal="127.0.0.1:7233",
+    temporal_namespace="default",
+    temporal_ui="http://127.0.0.1:8233",
+    sandbox="http://127.0.0.1:8090",
+    database_dsn="postgresql://postgres@/fulfillment?host=/tmp",
+    metrics={"api": "http://127.0.0.1:9000/metrics"},
+    api_keys={},
+    carrier_secret="whsec_",
+    pids={"api": 7},
+)
+
+
+def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
+    first = load_secrets(tmp_path)
+
+    assert load_secrets(tmp_path) == first
+    assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
+
+
+def test_secrets_are_never_the_same_for_two_folders_or_two_purposes(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    first, second = load_secrets(tmp_path), load_secrets(tmp_path / "other")
+
+    assert len({first.encryption_keys, first.fingerprint_keys, second.encryption_keys, second.fingerprint_keys}) == 4
+
+
+def test_damaged_secrets_are_refused_and_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "secrets.json").write_text('{"encryption_keys": "loc')
+
+    with pytest.raises(StackError, match=r"secrets.json is damaged: restore it, or delete the whole folder"):
+        load_secrets(tmp_path)
+
+    assert (tmp_path / "secrets.json").read_text() == '{"encryption_keys": "loc'
+
+
+def test_a_second_owner_is_refused_and_told_the_pid_of_the_first(tmp_path: Path) -> None:
+    with (
+        owned(tmp_path),
+        pytest.raises(StackError, match=rf"already runs in .* \(pid {os.getpid()}\)"),
+        owned(tmp_path),
+    ):
+        pass
+
+    with owned(tmp_path):
+        pass
+
+
+def test_an_unusable_state_folder_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StackError, match="choose another one with --state"), owned(tmp_path / "file"):
+        pass
+
+
+def test_endpoints_read_back_as_written_and_are_private(tmp_path: Path) -> None:
+    ENDPOINTS.write(tmp_path)
+
+    assert Endpoints.read(tmp_path) == ENDPOINTS
+    assert [path.name for path in tmp_path.iterdir()] == ["endpoints.json"]
+    assert stat.S_IMODE((tmp_path / "endpoints.json").stat().st_mode) == 0o600
+
+
+def test_a_taken_port_is_refused_with_its_number_its_purpose_and_the_way_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = stranger.getsockname()[1]
+        api, temporal, sandbox = free_ports(3)
+
+        with pytest.raises(StackError) as refused:
+            Ports(api=api, temporal=temporal, temporal_ui=taken, sandbox=sandbox).check()
+
+    assert str(refused.value) == (
+        f"port {taken} (for temporal ui): already in use. Stop what listens there, or start with --free-ports"
+    )
+
+
+def test_free_ports_differ_and_are_free() -> None:
+    ports = Ports.free()
+
+    ports.check()
+    assert len({ports.api, ports.temporal, ports.temporal_ui, ports.sandbox}) == 4

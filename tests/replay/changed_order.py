@@ -1,0 +1,27 @@
+"""
+An order workflow whose steps were put into another order without a patch; a file of its own for the sandbox.
+"""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from fulfillment.contracts.naming import ORDER_WORKFLOW
+    from fulfillment.contracts.orders import OrderResult, Placement, StartOrder
+    from fulfillment.contracts.payments import AuthorizePayment
+    from fulfillment.contracts.shipping import BookShipment
+    from fulfillment.workflows.order import OrderWorkflow
+
+
+@workflow.defn(name=ORDER_WORKFLOW)
+class BookingFirst(OrderWorkflow):
+    @workflow.init
+    def __init__(self, start: StartOrder) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: StartOrder) -> OrderResult:
+        return await super().run(start)
+
+    async def _pay_and_book(self, placement: Placement) -> None:
+        await self._book(BookShipment(order_id=self._order_id, n=1))
+        await self._authorize(AuthorizePayment(order_id=self._order_id, n=1, amount=placement.total))

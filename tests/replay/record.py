@@ -1,0 +1,61 @@
+"""
+Records one history per path into `histories/`, named after the release that made it:
+
+    python -m tests.replay.record           # the paths that have no history of this release yet
+    python -m tests.replay.record delivered # this path again (only before the release is out)
+
+Histories of releases that are out stay for ever: they are what open orders of that release look like.
+"""
+
+import json
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from structlog.testing import capture_logs
+from temporalio.client import Client, WorkflowHistory
+
+from fulfillment import __version__
+from fulfillment.contracts.converter import data_converter
+from fulfillment.process import run
+from tests.fakes.activities import Script
+from tests.fixtures.temporal import running_temporal
+from tests.replay.paths import PATHS, Stage
+from tests.replay.paths import Path as OrderPath
+from tests.workflows.running import order_workers
+
+HISTORIES = Path(__file__).parent / "histories"
+
+
+async def history_of(path: OrderPath) -> WorkflowHistory:
+    """Play a path on a real server of its own; payloads are plain JSON."""
+    async with running_temporal() as address:
+        client = await Client.connect(address, data_converter=data_converter(None), identity="recorder")
+        script = Script()
+        async with order_workers(client, script):
+            handle = await path(Stage(client, script))
+            await handle.result()
+            return await handle.fetch_history()
+
+
+async def record(wanted: Collection[str]) -> None:
+    """Write the histories of the wanted paths; without any, of those that have none."""
+    for path in PATHS:
+        file = HISTORIES / f"{__version__}-{path.__name__}.json"
+        if path.__name__ in wanted or not (wanted or file.exists()):
+            with capture_logs():
+                history = await history_of(path)
+            file.write_text(f"{json.dumps(_without_traces(history.to_json_dict()), indent=1)}\n")
+            sys.stdout.write(f"{file.name}: {len(history.events)} events\n")
+
+
+def _without_traces(value: Any) -> Any:
+    """Stack traces say where this tree lies on somebody's machine, and replaying does not need them."""
+    if isinstance(value, dict):
+        return {key: _without_traces(inner) for key, inner in value.items() if key != "stackTrace"}
+    return [_without_traces(inner) for inner in value] if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    run(record(sys.argv[1:]))

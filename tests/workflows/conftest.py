@@ -1,0 +1,38 @@
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from temporalio.testing import WorkflowEnvironment
+
+from fulfillment.contracts.converter import data_converter
+from tests.fakes.activities import Script
+from tests.workflows.running import RunningOrders, order_workers
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Steps fail here on purpose; printing each with its traceback takes longer than the steps."""
+    with capture_logs():
+        yield
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+async def orders(script: Script) -> AsyncIterator[RunningOrders]:
+    """
+    Workers with fake steps on a server of their own that skips time: one per test, because awaiting the result of
+    one workflow jumps the clock of all others.
+    """
+    executable = shutil.which("temporal-test-server", path=str(Path(sys.executable).parent))
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=executable, data_converter=data_converter(None)
+    )
+    async with environment, order_workers(environment.client, script):
+        yield RunningOrders(environment, script)
