@@ -42,8 +42,8 @@ format: uv ## Put the code into its standard form
 	$(RUN) --group quality ruff format
 	$(RUN) --group quality ruff check --fix
 
-bench: uv ## Measure this service against textbook sagas
-	$(RUN) --group test python -m tests.bench
+bench: uv ## Measure this service against textbook sagas (ARGS=--help for options)
+	$(RUN) --group test python -m tests.bench $(ARGS)
 
 clean: ## Remove what running, testing and checking left behind
 	rm -rf .local .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* dist build

@@ -42,6 +42,14 @@ class Database(_Section):
     statement_timeout: Duration = Field(default=timedelta(seconds=10), description="Upper bound of one statement.")
     pooler: bool = Field(default=False, description="Set behind a transaction pooler: no named prepared statements.")
 
+    @field_validator("url")
+    @classmethod
+    def _url_names_postgresql(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+asyncpg://")):
+            msg = "must be `postgresql://user:password@host:5432/name`"
+            raise ValueError(msg)
+        return value
+
 
 class Encryption(_Section):
     """Keys for card tokens at rest and for everything handed to Temporal."""

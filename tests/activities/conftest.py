@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from tests.fakes.warehouse import Warehouse
 from tests.fixtures.settings import MakeSettings
 from tests.sandbox.running import SandboxClient, running_sandbox, settings_for
 
-TIMEOUT = "PT0.4S"
+TIMEOUT = "PT1S"
 
 
 @pytest.fixture(scope="session")

@@ -99,5 +99,5 @@ class Shop:
 
 
 async def _run(step: Callable[[Request], Awaitable[Result]], request: Request) -> Result:
-    result: Result = await ActivityEnvironment().run(step, request)  # type: ignore[misc]
+    result: Result = await ActivityEnvironment().run(step, request)
     return result

@@ -19,7 +19,7 @@ from fulfillment.gateways.http import ProviderClient, UnexpectedAnswer
 from fulfillment.gateways.payments import HttpPaymentGateway
 
 ORDER = OrderId(UUID(int=1))
-DEADLINE = timedelta(milliseconds=500)
+DEADLINE = timedelta(seconds=1)
 
 
 def answer(status: str, body: str = "{}", *headers: str) -> bytes:

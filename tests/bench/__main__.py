@@ -19,13 +19,16 @@ from tests.bench.measure import Size, idle, measure, round_trips
 from tests.bench.stand import Stand
 from tests.bench.subjects import Subject, standard
 
-_IDLE_SECONDS = 5
 
-
-async def bench(subjects: Sequence[Subject], size: Size, rounds: int, console: Console) -> report.Results:
-    """Measure every subject in every round, one after the other, so that what drifts drifts for all."""
+async def bench(
+    subjects: Sequence[Subject], size: Size, *, rounds: int, rest: float, console: Console
+) -> report.Results:
+    """
+    Measure every subject in every round, one after the other, so that what drifts drifts for all; before that, `rest`
+    seconds of nothing.
+    """
     async with Stand.up() as stand:
-        at_rest = await idle(stand, _IDLE_SECONDS)
+        at_rest = await idle(stand, rest)
         trips = {subject.label: await round_trips(stand, subject, size) for subject in subjects if subject.is_plain}
         measured = []
         for number in range(1, rounds + 1):
@@ -37,6 +40,10 @@ async def bench(subjects: Sequence[Subject], size: Size, rounds: int, console: C
     return report.Results(size=size, rounds=measured, round_trips=trips, idle=at_rest)
 
 
+async def _run(size: Size, rounds: int) -> report.Results:
+    return await bench(standard(), size, rounds=rounds, rest=5, console=Console(stderr=True))
+
+
 def main() -> int:
     arguments = _parser().parse_args()
     if not cpu.available():
@@ -44,7 +51,7 @@ def main() -> int:
         return 1
     size = Size(orders=arguments.orders, warm_up=arguments.warm_up, in_flight=arguments.in_flight)
     try:
-        results = asyncio.run(bench(standard(), size, arguments.rounds, Console(stderr=True)))
+        results = asyncio.run(_run(size, arguments.rounds))
     except (StackError, Stuck) as error:
         sys.stderr.write(f"{error}\n")
         return 1

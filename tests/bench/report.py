@@ -75,29 +75,26 @@ class Results:
         return list(self.rounds[0])
 
     def ratios(self) -> Iterator[Ratio]:
+        """Those whose subjects were measured."""
         for strict in (True, False):
-            ours = Subject(name=OURS, strict=strict)
             for peer, aim in ((TEXTBOOK, 0.5), (LEAN, 0.85)):
-                yield self._ratio(ours, Subject(name=peer, strict=strict), aim)
+                yield from self._ratio(Subject(name=OURS, strict=strict), Subject(name=peer, strict=strict), aim)
         ours = Subject(name=OURS)
-        yield self._events("events, paid and booked", ours.label, 26)
-        yield self._events("events, delivered", DELIVERY, 44)
-        yield self._ratio(ours, Subject(name=OURS, strict=False))
+        yield from self._events("events, paid and booked", ours.label, 26)
+        yield from self._events("events, delivered", DELIVERY, 44)
+        yield from self._ratio(ours, Subject(name=OURS, strict=False))
         for pollers in (5, 20):
-            yield self._ratio(Subject(name=OURS, pollers=pollers), ours)
-        yield self._ratio(Subject(name=OVER_HTTP), ours)
+            yield from self._ratio(Subject(name=OURS, pollers=pollers), ours)
+        yield from self._ratio(Subject(name=OVER_HTTP), ours)
 
-    def _ratio(self, one: Subject, other: Subject, aim: float | None = None) -> Ratio:
-        values = [
-            cells[one.label].charged / cells[other.label].charged
-            for cells in self.rounds
-            if one.label in cells and other.label in cells
-        ]
-        return Ratio(name=f"CPU: {one.label} / {other.label}", value=Spread.of(values or [float("nan")]), aim=aim)
+    def _ratio(self, one: Subject, other: Subject, aim: float | None = None) -> Iterator[Ratio]:
+        if {one.label, other.label} <= set(self.labels()):
+            values = [cells[one.label].charged / cells[other.label].charged for cells in self.rounds]
+            yield Ratio(name=f"CPU: {one.label} / {other.label}", value=Spread.of(values), aim=aim)
 
-    def _events(self, name: str, label: str, aim: float) -> Ratio:
-        values = [cells[label].history.events for cells in self.rounds if label in cells]
-        return Ratio(name=name, value=Spread.of(values or [float("nan")]), aim=aim)
+    def _events(self, name: str, label: str, aim: float) -> Iterator[Ratio]:
+        if label in self.labels():
+            yield Ratio(name=name, value=self.spread(label, lambda cell: cell.history.events), aim=aim)
 
 
 def show(results: Results, console: Console) -> None:

@@ -5,6 +5,7 @@ The test stand: the local stack's servers, and the workers of one subject at a t
 import asyncio
 import dataclasses
 import gc
+import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -31,8 +32,17 @@ from tests.bench.round_trips import RoundTrips, counting_proxy
 
 ROOT = Path(__file__).parents[2]
 
-# Nothing but the orders moves, and payloads are readable for all: the peers have no encryption to pay for.
-_ALWAYS = {"FULFILLMENT_SANDBOX__TRANSIT": "0", "FULFILLMENT_ENCRYPTION__PAYLOADS": "false"}
+
+def _always(state: Path) -> dict[str, str]:
+    return {
+        # Nothing but the orders moves.
+        "FULFILLMENT_SANDBOX__TRANSIT": "0",
+        # The textbook encrypts nothing, so nobody does.
+        "FULFILLMENT_ENCRYPTION__PAYLOADS": "false",
+        # The strict sandbox imports workflow modules anew for each order: without bytecode it would compile them, too.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(state / "bytecode"),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +81,7 @@ class Stand:
             async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
                 state = Path(folder)
                 plan = StackPlan.make(
-                    StackOptions(state=state, free_ports=True, environment=_ALWAYS), state, http_probe(http)
+                    StackOptions(state=state, free_ports=True, environment=_always(state)), state, http_probe(http)
                 )
                 log = StackLog(state / "logs", None)
                 async with _running(log, plan.foundation(http_probe(http))) as servers:
@@ -89,16 +99,16 @@ class Stand:
 
     def service(self, name: str, environment: Mapping[str, str]) -> ProcessSpec:
         """One of our own processes."""
-        services = dataclasses.replace(self.plan.services, overrides={**_ALWAYS, **environment})
+        services = dataclasses.replace(self.plan.services, overrides={**self.plan.services.overrides, **environment})
         return _with(services.service(name), environment)
 
     def peer(self, saga: str, environment: Mapping[str, str]) -> ProcessSpec:
         """The worker of a peer."""
-        wired = self.plan.wiring.environment(_ALWAYS)
+        wired = self.plan.wiring.environment(self.plan.services.overrides)
         return ProcessSpec(
             name=f"worker-{saga}",
             command=[sys.executable, "-m", "tests.bench.peer_worker", saga],
-            environment={**wired, "PYTHONPATH": str(ROOT), **environment},
+            environment={**wired, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **environment},
         )
 
     @asynccontextmanager

@@ -23,7 +23,7 @@ _SIZE = Size(orders=6, warm_up=4, in_flight=4)
 async def test_every_saga_carries_its_orders_through_and_is_accounted_for(tmp_path: Path) -> None:
     subjects = [Subject(name=name) for name in (TEXTBOOK, LEAN, OURS, OVER_HTTP)]
 
-    results = await bench(subjects, _SIZE, rounds=1, console=Console(quiet=True))
+    results = await bench(subjects, _SIZE, rounds=1, rest=0.5, console=Console(quiet=True))
     report.save(results, tmp_path / "bench.json")
 
     cells = results.rounds[0]
@@ -36,11 +36,8 @@ async def test_every_saga_carries_its_orders_through_and_is_accounted_for(tmp_pa
     assert (histories[OURS].remote_activities, histories[OURS].local_activities) == (3, 1)
     assert histories[OURS].events <= 26
     assert histories[DELIVERY].events <= 44
-    # Parcel, payment and order of the textbook: eight transactions.
+    # Five statuses, the order, its reservation, the e-mail: what the textbook writes, a transaction each.
     assert results.round_trips[Subject(name=TEXTBOOK).label]["COMMIT;"] == 8
-    assert {ratio["verdict"] for ratio in json.loads((tmp_path / "bench.json").read_text())["ratios"]} <= {
-        "PASS",
-        "MISS",
-        "",
-    }
+    judged = {ratio["name"]: ratio["verdict"] for ratio in json.loads((tmp_path / "bench.json").read_text())["ratios"]}
+    assert judged["events, paid and booked"] == judged["events, delivered"] == "PASS"
     assert "| ours, sandbox strict |" in report.markdown(results)

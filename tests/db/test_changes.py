@@ -15,8 +15,8 @@ from fulfillment.domain.errors import InvalidTransition
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.orders import AttentionReason, OrderStatus
-from tests.fakes.warehouse import Warehouse
 from tests.fakes.orders import an_order
+from tests.fakes.warehouse import Warehouse
 
 S = OrderStatus
 

@@ -10,8 +10,8 @@ from fulfillment.contracts.orders import PlacementOutcome
 from fulfillment.db.tables import order_events, order_lines, orders, stock_movements
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import OrderStatus
-from tests.fakes.warehouse import Warehouse
 from tests.fakes.orders import TERMS, a_line, an_order
+from tests.fakes.warehouse import Warehouse
 
 PLACED, REJECTED = PlacementOutcome.PLACED, PlacementOutcome.REJECTED
 

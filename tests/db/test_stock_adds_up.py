@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fulfillment.contracts.orders import PlacementOutcome
 from fulfillment.domain.orders import OrderStatus
-from tests.fakes.warehouse import Warehouse
 from tests.fakes.orders import a_line, an_order
+from tests.fakes.warehouse import Warehouse
 
 # What happens to the n-th order still open (modulo their number); `place` opens one more of so many pieces.
 HAPPENINGS = st.lists(

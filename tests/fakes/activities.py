@@ -2,7 +2,6 @@
 The steps of orders without a database or a provider: they remember what they were asked and fail as they are told.
 """
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -27,6 +26,7 @@ from fulfillment.contracts.payments import AuthorizePayment, CapturePayment, Pay
 from fulfillment.contracts.shipping import BookShipment, ShipmentBooked, ShippingActivities
 from fulfillment.domain.orders import OrderStatus
 from tests.fakes.orders import CARRIER, TERMS, tracking_number_of
+from tests.fixtures.waiting import until
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,11 @@ class Script:
 
     async def reached(self, step: str, times: int = 1) -> None:
         """Until a step was begun so many times."""
-        async with asyncio.timeout(10):
-            while len(self.attempts(step)) < times:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+
+        async def begun() -> bool:
+            return len(self.attempts(step)) >= times
+
+        await until(begun, seconds=10)
 
     def take(self, request: Any) -> None:
         """

@@ -21,7 +21,7 @@ from fulfillment.contracts.orders import (
 )
 from fulfillment.db import inventory
 from fulfillment.db.engine import Database
-from fulfillment.db.tables import order_events, orders, stock, stock_movements
+from fulfillment.db.tables import order_events, orders, shipments, stock, stock_movements
 from fulfillment.domain.ids import Sku
 from fulfillment.domain.orders import FailureCode, OrderStatus
 from fulfillment.settings import Settings
@@ -91,6 +91,12 @@ class Warehouse:
         async with self.database.statement() as connection:
             return (await connection.execute(select(orders).where(orders.c.id == order_id))).one()
 
+    async def tracking_number(self, order_id: UUID) -> str:
+        """The name of its parcel at the carrier."""
+        statement = select(shipments.c.tracking_number).where(shipments.c.order_id == order_id)
+        async with self.database.statement() as connection:
+            return str(await connection.scalar(statement))
+
     async def events(self, order_id: UUID) -> list[str]:
         """The kinds of its events; their sequence is checked to be gapless (I7)."""
         rows = select(order_events).where(order_events.c.order_id == order_id).order_by(order_events.c.sequence)
@@ -111,6 +117,12 @@ class Warehouse:
             moved = (await connection.execute(sums)).one()
         assert tuple(moved) == (row.on_hand, row.reserved)
         return row.on_hand, row.reserved
+
+    async def somebody_waits(self) -> bool:
+        """Whether a statement waits for a lock."""
+        async with self.database.statement() as connection:
+            found = await connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return bool(found.scalar())
 
     async def count(self, table: Table, **where: object) -> int:
         """Rows of a table."""

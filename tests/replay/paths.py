@@ -4,7 +4,6 @@ Every path an order can take, each played once with fake steps on a real server.
 The deadlines are short, because nothing skips time here; replaying takes them from the history.
 """
 
-import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from fulfillment.domain.errors import CarrierRefused, InsufficientFunds, Payment
 from fulfillment.workflows.order import OrderWorkflow
 from tests.fakes.activities import Script
 from tests.fakes.orders import TERMS, a_line, an_event, an_order
+from tests.fixtures.waiting import until
 from tests.workflows.running import OrderHandle, start
 
 _SOON = timedelta(milliseconds=300)
@@ -54,11 +54,12 @@ class Stage:
 
 async def _waiting(handle: OrderHandle) -> None:
     """Until the order waits for the carrier: its timer is the last that happened."""
-    last = None
-    async with asyncio.timeout(20):
-        while last != EventType.EVENT_TYPE_TIMER_STARTED:
-            await asyncio.sleep(0.05)
-            last = (await handle.fetch_history()).events[-1].event_type
+
+    async def timer_is_last() -> bool:
+        last = (await handle.fetch_history()).events[-1].event_type
+        return last == EventType.EVENT_TYPE_TIMER_STARTED
+
+    await until(timer_is_last)
 
 
 def synthetic_order(*, price: int = 1500, token: str | None = "tok_visa") -> StartOrder:

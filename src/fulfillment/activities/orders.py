@@ -3,10 +3,10 @@ The database steps of an order.
 """
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import func
 from temporalio import activity
 
 from fulfillment.contracts.encryption import Cipher
@@ -27,7 +27,6 @@ from fulfillment.db.changes import Change, Effect, Fact, apply
 from fulfillment.db.engine import Database
 from fulfillment.db.placing import NewLine, NewOrder, Placed, place
 from fulfillment.db.shipments import track
-from fulfillment.db.tables import orders
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.orders import AttentionReason, OrderStatus, StockState
 from fulfillment.domain.shipping import ParcelOutcome, outcome_of
@@ -88,7 +87,7 @@ class SqlOrderActivities(OrderActivities):
 
     def _payment(self, order: StartOrder) -> dict[str, Any]:
         if order.payment is None or _is_free(order):
-            return {}
+            return {"payment_method": None, "payment_token": None, "payment_token_key": None}
         key, token = self._cipher.encrypt(order.payment.token.encode(), context=order.order_id.bytes)
         return {"payment_method": order.payment.method, "payment_token": token, "payment_token_key": key}
 
@@ -141,7 +140,7 @@ class SqlOrderActivities(OrderActivities):
             order_id=request.order_id,
             facts=(Fact(kind=EventKind.STOCK_RELEASED, key="released:1"),),
             during=(OrderStatus.CANCELLING,),
-            only_if=orders.c.stock == StockState.HELD,
+            only_if_stock=StockState.HELD,
             values={"stock": StockState.RELEASED},
         )
         async with self._database.statement() as connection:
@@ -193,4 +192,4 @@ def _parcel_values(request: RecordParcelEvent, outcome: ParcelOutcome) -> dict[s
 
 
 def _attention(reason: AttentionReason, resume: OrderStatus) -> dict[str, Any]:
-    return {"attention_reason": reason, "attention_since": func.now(), "resume_status": resume}
+    return {"attention_reason": reason, "attention_since": datetime.now(UTC), "resume_status": resume}

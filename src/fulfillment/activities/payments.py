@@ -11,7 +11,7 @@ from fulfillment.contracts.naming import operation_key
 from fulfillment.contracts.payments import AuthorizePayment, CapturePayment, PaymentActivities, ReversePayment
 from fulfillment.db.changes import Change, Fact, apply
 from fulfillment.db.engine import Database
-from fulfillment.db.operations import Intent, Operation, close, intend, reference_of, settle
+from fulfillment.db.operations import AUTHORIZATION, Intent, Operation, close, intend, settle
 from fulfillment.db.tables import orders
 from fulfillment.domain.errors import InsufficientFunds, PaymentDeclined
 from fulfillment.domain.events import EventKind
@@ -88,7 +88,8 @@ class LedgeredPaymentActivities(PaymentActivities):
             request,
             OperationKind.CAPTURE,
             (OrderStatus.PROCESSING,),
-            reference_of(authorization).label("authorization"),
+            AUTHORIZATION,
+            authorization_key=authorization,
         )
         answer = _known(operation)
         if answer is None:
@@ -129,7 +130,8 @@ class LedgeredPaymentActivities(PaymentActivities):
             request,
             OperationKind.VOID,
             (OrderStatus.CANCELLING,),
-            reference_of(authorization).label("authorization"),
+            AUTHORIZATION,
+            authorization_key=authorization,
         )
         if _known(operation) is not None:
             return
@@ -170,6 +172,7 @@ class LedgeredPaymentActivities(PaymentActivities):
         kind: OperationKind,
         during: tuple[OrderStatus, ...],
         *columns: ColumnElement[object],
+        **values: str,
     ) -> Operation:
         intent = Intent(
             key=operation_key(request.order_id, kind, request.n),
@@ -181,7 +184,7 @@ class LedgeredPaymentActivities(PaymentActivities):
             amount=request.amount,
         )
         async with self._database.statement() as connection:
-            return await intend(connection, intent, *columns)
+            return await intend(connection, intent, *columns, **values)
 
     async def _record(self, change: Change, key: str, answer: Answer) -> None:
         state = OperationState.REFUSED if answer.refusal else OperationState.DONE

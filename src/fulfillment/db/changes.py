@@ -6,6 +6,7 @@ A fact has a key and is written once: a step that runs again finds its key and c
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -16,9 +17,9 @@ from sqlalchemy import (
     Integer,
     Select,
     Text,
+    Uuid,
     any_,
-    cast,
-    column,
+    bindparam,
     exists,
     func,
     insert,
@@ -30,10 +31,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
 from fulfillment.db.engine import Reading
+from fulfillment.db.records import new_values, parameters_for, records
 from fulfillment.db.tables import order_events, orders
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId
-from fulfillment.domain.orders import OrderStatus, check_path, sources
+from fulfillment.domain.orders import OrderStatus, StockState, check_path, sources
 
 SYSTEM = "system"
 """The actor of what nobody asked for."""
@@ -66,14 +68,14 @@ class Change:
     What happens to one order: its facts, the statuses it goes through and the columns that change with them.
 
     Without a `path` the status stays; `during` names the statuses in which the change is legal (with a path: those
-    that may lead to its first status). Where `only_if` is not true of the row there is nothing to do.
+    that may lead to its first status). Where the order's stock is not in `only_if_stock` there is nothing to do.
     """
 
     order_id: OrderId
     facts: tuple[Fact, ...]
     path: tuple[OrderStatus, ...] = ()
     during: tuple[OrderStatus, ...] = ()
-    only_if: ColumnElement[bool] = field(default_factory=true)
+    only_if_stock: StockState | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -85,8 +87,17 @@ class Change:
         return tuple(status for status in sources(self.path[0]) if not self.during or status in self.during)
 
 
-Effect = Callable[[CTE], CTE]
-"""A statement that runs with a change, made from the changed row; it does nothing when nothing was changed."""
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """
+    A statement that runs with a change and does nothing when nothing was changed.
+
+    `build` makes it from the changed row; it is called once per kind of change, so what differs from order to order
+    goes into `values`, which it names as parameters.
+    """
+
+    build: Callable[[CTE], CTE]
+    values: Mapping[str, Any]
 
 
 async def apply(connection: Reading, change: Change, *effects: Effect) -> bool:
@@ -99,8 +110,17 @@ async def apply(connection: Reading, change: Change, *effects: Effect) -> bool:
     Raises:
         OutOfStep: the order is in a status that does not allow it, or there is no such row.
     """
+    columns = dict(change.values)
+    if change.path:
+        columns["status"] = change.path[-1]
+    statement = _statement(
+        tuple(sorted(columns)), change.only_if_stock is not None, tuple(effect.build for effect in effects)
+    )
+    parameters = _parameters(change) | new_values(columns)
+    for effect in effects:
+        parameters |= effect.values
     try:
-        done = (await connection.execute(_statement(change, effects))).first()
+        done = (await connection.execute(statement, parameters)).first()
     except IntegrityError as error:
         if "uq_order_events_order_id_key" not in str(error.orig):
             raise
@@ -110,78 +130,87 @@ async def apply(connection: Reading, change: Change, *effects: Effect) -> bool:
     return done is not None
 
 
-def _statement(change: Change, effects: tuple[Effect, ...]) -> Select[Any]:
-    changed = _changed(change)
-    statement: Select[Any] = select(changed.c.version).add_cte(_events(changed, change.facts))
-    for effect in effects:
-        statement = statement.add_cte(effect(changed))
+def _parameters(change: Change) -> dict[str, Any]:
+    return {
+        "changed_order": change.order_id,
+        "allowed": list(change.allowed),
+        "first_fact": change.facts[0].key,
+        "fact_count": len(change.facts),
+        "fact": fact_rows(change.facts),
+        "only_if_stock": change.only_if_stock,
+    }
+
+
+# Putting a statement together costs more than executing it: each kind is made once.
+@lru_cache(maxsize=128)
+def _statement(columns: tuple[str, ...], only_if_stock: bool, builds: tuple[Callable[[CTE], CTE], ...]) -> Select[Any]:
+    changed = _changed(columns, only_if_stock=only_if_stock)
+    events = events_of(select(changed.c.id, changed.c.before).subquery("row"))
+    statement: Select[Any] = select(changed.c.version).add_cte(events)
+    for build in builds:
+        statement = statement.add_cte(build(changed))
     return statement
 
 
-def _changed(change: Change) -> CTE:
-    count = len(change.facts)
-    values: dict[str, Any] = {
-        "version": orders.c.version + 1,
-        "last_event": orders.c.last_event + count,
-        "updated_at": func.now(),
-        **change.values,
-    }
-    if change.path:
-        values["status"] = change.path[-1]
+def _changed(columns: tuple[str, ...], *, only_if_stock: bool) -> CTE:
+    count = bindparam("fact_count", type_=Integer)
+    condition = orders.c.stock == bindparam("only_if_stock", type_=Text) if only_if_stock else true()
     return (
         update(orders)
         .where(
-            orders.c.id == change.order_id,
-            orders.c.status == any_(cast(list(change.allowed), ARRAY(Text))),
-            ~_already(change),
-            change.only_if,
+            orders.c.id == bindparam("changed_order", type_=Uuid),
+            orders.c.status == any_(bindparam("allowed", type_=ARRAY(Text))),
+            ~_already(),
+            condition,
         )
-        .values(values)
+        .values(
+            version=orders.c.version + 1,
+            last_event=orders.c.last_event + count,
+            updated_at=func.now(),
+            **parameters_for(orders, columns),
+        )
         .returning(orders.c.id, orders.c.version, (orders.c.last_event - count).label("before"))
         .cte("changed")
     )
 
 
-def _already(change: Change) -> ColumnElement[bool]:
-    return exists().where(order_events.c.order_id == change.order_id, order_events.c.key == change.facts[0].key)
-
-
-def _events(changed: CTE, facts: tuple[Fact, ...]) -> CTE:
-    return events_of(select(changed.c.id, changed.c.before).subquery("row"), facts)
-
-
-def events_of(row: FromClause, facts: tuple[Fact, ...]) -> CTE:
-    """Insert `facts` for the order in `row` (`id`, and `before`: the sequence of its newest event so far)."""
-    rows = [
-        {"n": n, "key": fact.key, "kind": fact.kind, "actor": fact.actor, "data": dict(fact.data)}
-        for n, fact in enumerate(facts, start=1)
-    ]
-    fact = (
-        func.jsonb_to_recordset(cast(rows, JSONB))
-        .table_valued(
-            column("n", Integer),
-            column("key", Text),
-            column("kind", Text),
-            column("actor", Text),
-            column("data", JSONB),
-        )
-        .render_derived(name="fact", with_types=True)
+def _already() -> ColumnElement[bool]:
+    return exists().where(
+        order_events.c.order_id == bindparam("changed_order", type_=Uuid),
+        order_events.c.key == bindparam("first_fact", type_=Text),
     )
+
+
+def events_of(row: FromClause) -> CTE:
+    """Insert the parameter `fact` for the order in `row` (`id`, and `before`: the sequence of its newest event)."""
+    fact = records("fact", n=Integer, key=Text, kind=Text, actor=Text, data=JSONB)
+    source = select(row.c.id, row.c.before + fact.c.n, fact.c.key, fact.c.kind, fact.c.actor, fact.c.data)
     return (
         insert(order_events)
         .from_select(
-            ["order_id", "sequence", "key", "kind", "actor", "data"],
-            select(row.c.id, row.c.before + fact.c.n, fact.c.key, fact.c.kind, fact.c.actor, fact.c.data).select_from(
-                row.join(fact, true())
-            ),
+            ["order_id", "sequence", "key", "kind", "actor", "data"], source.select_from(row.join(fact, true()))
         )
         .cte("events")
     )
 
 
+def fact_rows(facts: tuple[Fact, ...]) -> list[dict[str, Any]]:
+    """The parameter `fact`."""
+    return [
+        {"n": n, "key": fact.key, "kind": fact.kind, "actor": fact.actor, "data": dict(fact.data)}
+        for n, fact in enumerate(facts, start=1)
+    ]
+
+
+_STANDING = select(orders.c.status, _already().label("already")).where(
+    orders.c.id == bindparam("changed_order", type_=Uuid)
+)
+
+
 async def _explain(connection: Reading, change: Change) -> None:
-    query = select(orders.c.status, _already(change).label("already")).where(orders.c.id == change.order_id)
-    row = (await connection.execute(query)).first()
+    row = (
+        await connection.execute(_STANDING, {"changed_order": change.order_id, "first_fact": change.facts[0].key})
+    ).first()
     if row is None:
         raise OutOfStep(change.order_id, "not written", change.facts[0].kind)
     if not row.already and row.status not in change.allowed:

@@ -4,7 +4,6 @@ Connections: one pool per process, whose transactions are explicit.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, NewType
 from uuid import uuid4
 
@@ -20,16 +19,17 @@ Writing = NewType("Writing", AsyncConnection)
 """A connection inside a transaction that commits when its block ends."""
 
 
-@dataclass(frozen=True, slots=True)
 class Database:
     """The pool of a process."""
 
-    engine: AsyncEngine
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Reading]:
         """For statements that are complete in themselves: no BEGIN, no COMMIT, no round trips for them."""
-        async with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        async with self._autocommit.connect() as connection:
             yield Reading(connection)
 
     @asynccontextmanager

@@ -4,51 +4,59 @@ other in a circle.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import CTE, Integer, Text, cast, column, func, insert, literal, select, true, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ARRAY, CTE, Integer, Text, any_, bindparam, func, insert, literal, select, true, update
 
 from fulfillment.db.changes import SYSTEM, Effect
 from fulfillment.db.engine import Writing
+from fulfillment.db.records import records
 from fulfillment.db.tables import order_lines, stock, stock_movements
 from fulfillment.domain.ids import Sku
 from fulfillment.domain.inventory import MovementKind
 
+_AVAILABLE = (
+    select(stock.c.sku, (stock.c.on_hand - stock.c.reserved).label("available"))
+    .where(stock.c.sku == any_(bindparam("skus", type_=ARRAY(Text))))
+    .order_by(stock.c.sku)
+    .with_for_update()
+)
+
 
 async def lock_available(connection: Writing, skus: set[Sku]) -> dict[Sku, int]:
     """Pieces free to be held, per article that exists; the rows stay locked until the transaction ends."""
-    rows = await connection.execute(
-        select(stock.c.sku, (stock.c.on_hand - stock.c.reserved).label("available"))
-        .where(stock.c.sku.in_(sorted(skus)))
-        .order_by(stock.c.sku)
-        .with_for_update()
-    )
+    rows = await connection.execute(_AVAILABLE, {"skus": sorted(skus)})
     return {Sku(row.sku): row.available for row in rows}
 
 
-def hold(demand: Mapping[Sku, int], key: str) -> Effect:
-    """Hold the demand for the order in the given row; its stock rows are locked already."""
+def hold(row: CTE) -> CTE:
+    """Hold the parameter `wanted` (see `wanted`) for the order in `row`; its stock rows are locked already."""
+    rows = records("wanted", sku=Text, quantity=Integer)
+    lines = select(rows.c.sku, rows.c.quantity, row.c.id.label("order_id")).join(row, true()).cte("lines")
+    return _move(lines, MovementKind.HELD, on_hand=0, reserved=1)
 
-    def movements(row: CTE) -> CTE:
-        wanted = (
-            func.jsonb_to_recordset(cast([{"sku": sku, "quantity": n} for sku, n in demand.items()], JSONB))
-            .table_valued(column("sku", Text), column("quantity", Integer))
-            .render_derived(name="wanted", with_types=True)
-        )
-        lines = select(wanted.c.sku, wanted.c.quantity, row.c.id.label("order_id")).join(row, true()).cte("lines")
-        return _move(lines, key, MovementKind.HELD, on_hand=0, reserved=1)
 
-    return movements
+def wanted(demand: Mapping[Sku, int], key: str) -> dict[str, Any]:
+    """The parameters of `hold`."""
+    return {"wanted": [{"sku": sku, "quantity": n} for sku, n in demand.items()], "movement_key": key}
 
 
 def release(key: str) -> Effect:
     """Give back what the lines of the changed order hold."""
-    return lambda changed: _move(_locked_lines(changed), key, MovementKind.RELEASED, on_hand=0, reserved=-1)
+    return Effect(_release, {"movement_key": key})
 
 
 def leave(key: str) -> Effect:
     """The goods of the changed order's lines leave the warehouse."""
-    return lambda changed: _move(_locked_lines(changed), key, MovementKind.LEFT, on_hand=-1, reserved=-1)
+    return Effect(_leave, {"movement_key": key})
+
+
+def _release(changed: CTE) -> CTE:
+    return _move(_locked_lines(changed), MovementKind.RELEASED, on_hand=0, reserved=-1)
+
+
+def _leave(changed: CTE) -> CTE:
+    return _move(_locked_lines(changed), MovementKind.LEFT, on_hand=-1, reserved=-1)
 
 
 def _locked_lines(changed: CTE) -> CTE:
@@ -62,7 +70,7 @@ def _locked_lines(changed: CTE) -> CTE:
     )
 
 
-def _move(lines: CTE, key: str, kind: MovementKind, *, on_hand: int, reserved: int) -> CTE:
+def _move(lines: CTE, kind: MovementKind, *, on_hand: int, reserved: int) -> CTE:
     moved = (
         update(stock)
         .where(stock.c.sku == lines.c.sku)
@@ -82,7 +90,7 @@ def _move(lines: CTE, key: str, kind: MovementKind, *, on_hand: int, reserved: i
             select(
                 moved.c.sku,
                 moved.c.order_id,
-                literal(key),
+                bindparam("movement_key", type_=Text),
                 literal(kind.value),
                 on_hand * moved.c.quantity,
                 reserved * moved.c.quantity,

@@ -3,9 +3,27 @@ The operations ledger: the intent is written before a provider is called, the re
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ARRAY, CTE, ColumnElement, Row, Text, any_, cast, func, literal, select, update
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    String,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from fulfillment.db.changes import Effect, OutOfStep
@@ -47,21 +65,30 @@ class Operation:
         return self.attempts > 1
 
 
-async def intend(connection: Reading, intent: Intent, *columns: ColumnElement[Any]) -> Operation:
+_authorizations = operations.alias("authorizations")
+
+AUTHORIZATION = (
+    select(_authorizations.c.provider_reference)
+    .where(_authorizations.c.key == bindparam("authorization_key", type_=Text))
+    .scalar_subquery()
+    .label("authorization")
+)
+"""The provider's name for the operation `authorization_key`, to be read with an intent."""
+
+
+async def intend(connection: Reading, intent: Intent, *columns: ColumnElement[Any], **values: str) -> Operation:
     """
     Write the intent, or count another attempt at it, and read `columns` of the order: one round trip.
+
+    `values` are the parameters of the columns.
 
     Raises:
         OutOfStep: the order is in no status in which this may be asked, and it never was.
     """
-    entry = _upserted(intent)
-    row = (
-        await connection.execute(
-            select(entry, *columns).select_from(entry.join(orders, orders.c.id == entry.c.order_id))
-        )
-    ).first()
+    parameters = _parameters(intent) | values
+    row = (await connection.execute(_intent_statement(columns), parameters)).first()
     if row is None:
-        row = await _existing(connection, intent, columns)
+        row = await _existing(connection, intent, columns, parameters)
     return Operation(
         key=row.key,
         state=OperationState(row.state),
@@ -83,17 +110,24 @@ async def close(connection: Reading, key: str, state: OperationState, *, refusal
 
 def settle(key: str, state: OperationState, *, reference: str | None = None, refusal: str | None = None) -> Effect:
     """The result of an operation, written with the change it makes to its order."""
-    return lambda changed: (
-        update(operations)
-        .where(operations.c.key == key, operations.c.order_id == changed.c.id)
-        .values(state=state, provider_reference=reference, refusal=refusal, updated_at=func.now())
-        .cte(f"settled_{state}")
+    return Effect(
+        _settle,
+        {"settled_key": key, "settled_state": state, "settled_reference": reference, "settled_refusal": refusal},
     )
 
 
-def reference_of(key: str) -> ColumnElement[Any]:
-    """The provider's name for another operation of the order, as a column."""
-    return select(operations.c.provider_reference).where(operations.c.key == key).scalar_subquery()
+def _settle(changed: CTE) -> CTE:
+    return (
+        update(operations)
+        .where(operations.c.key == bindparam("settled_key", type_=Text), operations.c.order_id == changed.c.id)
+        .values(
+            state=bindparam("settled_state", type_=Text),
+            provider_reference=bindparam("settled_reference", type_=Text),
+            refusal=bindparam("settled_refusal", type_=Text),
+            updated_at=func.now(),
+        )
+        .cte("settled")
+    )
 
 
 _COLUMNS = (
@@ -106,18 +140,40 @@ _COLUMNS = (
 )
 
 
-def _upserted(intent: Intent) -> CTE:
-    money = intent.amount
+def _parameters(intent: Intent) -> dict[str, Any]:
+    return {
+        "intent_key": intent.key,
+        "intent_order": intent.order_id,
+        "intent_kind": intent.kind,
+        "intent_n": intent.n,
+        "intent_amount": intent.amount.amount if intent.amount else None,
+        "intent_currency": intent.amount.currency if intent.amount else None,
+        "intent_provider": intent.provider,
+        "intent_during": list(intent.during),
+    }
+
+
+# Putting a statement together costs more than executing it: each kind of intent is made once.
+@lru_cache(maxsize=32)
+def _intent_statement(columns: tuple[ColumnElement[Any], ...]) -> Select[Any]:
+    entry = _upserted()
+    return select(entry, *columns).select_from(entry.join(orders, orders.c.id == entry.c.order_id))
+
+
+def _upserted() -> CTE:
     source = select(
-        literal(intent.key, Text),
+        bindparam("intent_key", type_=Text),
         orders.c.id,
-        literal(intent.kind.value, Text),
-        literal(intent.n),
-        literal(money.amount if money else None, operations.c.amount.type),
-        literal(money.currency if money else None, operations.c.currency.type),
+        bindparam("intent_kind", type_=Text),
+        bindparam("intent_n", type_=Integer),
+        bindparam("intent_amount", type_=BigInteger),
+        bindparam("intent_currency", type_=String),
         literal(OperationState.INTENDED.value, Text),
-        literal(intent.provider, Text),
-    ).where(orders.c.id == intent.order_id, orders.c.status == any_(cast(list(intent.during), ARRAY(Text))))
+        bindparam("intent_provider", type_=Text),
+    ).where(
+        orders.c.id == bindparam("intent_order", type_=Uuid),
+        orders.c.status == any_(bindparam("intent_during", type_=ARRAY(Text))),
+    )
     return (
         insert(operations)
         .from_select(["key", "order_id", "kind", "n", "amount", "currency", "state", "provider"], source)
@@ -129,14 +185,15 @@ def _upserted(intent: Intent) -> CTE:
     )
 
 
-async def _existing(connection: Reading, intent: Intent, columns: tuple[ColumnElement[Any], ...]) -> Row[Any]:
-    row = (
-        await connection.execute(
-            select(*_COLUMNS, *columns)
-            .join(orders, orders.c.id == operations.c.order_id)
-            .where(operations.c.key == intent.key)
-        )
-    ).first()
+async def _existing(
+    connection: Reading, intent: Intent, columns: tuple[ColumnElement[Any], ...], parameters: dict[str, Any]
+) -> Row[Any]:
+    written = (
+        select(*_COLUMNS, *columns)
+        .join(orders, orders.c.id == operations.c.order_id)
+        .where(operations.c.key == bindparam("intent_key", type_=Text))
+    )
+    row = (await connection.execute(written, parameters)).first()
     if row is not None:
         return row
     status = await connection.scalar(select(orders.c.status).where(orders.c.id == intent.order_id))

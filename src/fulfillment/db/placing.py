@@ -4,15 +4,16 @@ Writing an accepted order down and holding its stock: all of it in one transacti
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import CTE, Integer, Text, cast, column, func, insert, literal_column, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CTE, BigInteger, Integer, Select, Text, insert, literal_column, select, true
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from fulfillment.db import holds
-from fulfillment.db.changes import Fact, events_of
+from fulfillment.db.changes import Fact, events_of, fact_rows
 from fulfillment.db.engine import Writing
+from fulfillment.db.records import new_values, parameters_for, records
 from fulfillment.db.tables import order_lines, orders
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId, Sku
@@ -79,31 +80,39 @@ async def place(connection: Writing, order: NewOrder) -> Placed:
 
 
 async def _insert(connection: Writing, order: NewOrder, failure: FailureCode | None) -> Placed | None:
-    status = OrderStatus.REJECTED if failure else order.next_status
+    holds_stock = not failure and not order.columns["test"]
     facts = _facts(order, failure)
-    values = {
+    columns = {
         **order.columns,
         "id": order.id,
         "caller": order.caller,
-        "status": status,
-        "stock": StockState.NONE if failure or order.columns["test"] else StockState.HELD,
+        "status": OrderStatus.REJECTED if failure else order.next_status,
+        "stock": StockState.HELD if holds_stock else StockState.NONE,
         "failure_code": failure,
         "last_event": len(facts),
     }
     if failure:
-        values |= {"payment_token": None, "payment_token_key": None}
+        columns |= {"payment_token": None, "payment_token_key": None}
+    parameters = {**new_values(columns), "fact": fact_rows(facts), "line": _line_rows(order.lines)}
+    if holds_stock:
+        parameters |= holds.wanted(order.demand, HOLD_KEY.format(order_id=order.id))
+    statement = _statement(tuple(sorted(columns)), holds_stock)
+    done = (await connection.execute(statement, parameters)).first()
+    return Placed(run_id=done.run_id, status=columns["status"], terms=done.terms) if done else None
+
+
+# Putting the statement together costs more than executing it: each of its two kinds is made once.
+@lru_cache(maxsize=8)
+def _statement(columns: tuple[str, ...], holds_stock: bool) -> Select[Any]:
     row = (
         upsert(orders)
-        .values(values)
+        .values(parameters_for(orders, columns))
         .on_conflict_do_nothing()
         .returning(orders.c.id, orders.c.run_id, orders.c.terms, literal_column("0").label("before"))
         .cte("placed")
     )
-    statement = select(row.c.run_id, row.c.terms).add_cte(_lines(row, order.lines), events_of(row, facts))
-    if values["stock"] is StockState.HELD:
-        statement = statement.add_cte(holds.hold(order.demand, HOLD_KEY.format(order_id=order.id))(row))
-    done = (await connection.execute(statement)).first()
-    return Placed(run_id=done.run_id, status=status, terms=done.terms) if done else None
+    statement = select(row.c.run_id, row.c.terms).add_cte(_lines(row), events_of(row))
+    return statement.add_cte(holds.hold(row)) if holds_stock else statement
 
 
 def _facts(order: NewOrder, failure: FailureCode | None) -> tuple[Fact, ...]:
@@ -116,32 +125,23 @@ def _facts(order: NewOrder, failure: FailureCode | None) -> tuple[Fact, ...]:
     return received, *held
 
 
-def _lines(row: CTE, lines: tuple[NewLine, ...]) -> CTE:
-    records = [
-        {"position": n, "sku": line.sku, "name": line.name, "quantity": line.quantity, "unit_price": line.unit_price}
-        for n, line in enumerate(lines, start=1)
-    ]
-    line = (
-        func.jsonb_to_recordset(cast(records, JSONB))
-        .table_valued(
-            column("position", Integer),
-            column("sku", Text),
-            column("name", Text),
-            column("quantity", Integer),
-            column("unit_price", order_lines.c.unit_price.type),
-        )
-        .render_derived(name="line", with_types=True)
-    )
+def _lines(row: CTE) -> CTE:
+    line = records("line", position=Integer, sku=Text, name=Text, quantity=Integer, unit_price=BigInteger)
+    source = select(row.c.id, line.c.position, line.c.sku, line.c.name, line.c.quantity, line.c.unit_price)
     return (
         insert(order_lines)
         .from_select(
-            ["order_id", "position", "sku", "name", "quantity", "unit_price"],
-            select(row.c.id, line.c.position, line.c.sku, line.c.name, line.c.quantity, line.c.unit_price).join_from(
-                row, line, literal_column("true")
-            ),
+            ["order_id", "position", "sku", "name", "quantity", "unit_price"], source.join_from(row, line, true())
         )
         .cte("written_lines")
     )
+
+
+def _line_rows(lines: tuple[NewLine, ...]) -> list[dict[str, Any]]:
+    return [
+        {"position": n, "sku": line.sku, "name": line.name, "quantity": line.quantity, "unit_price": line.unit_price}
+        for n, line in enumerate(lines, start=1)
+    ]
 
 
 async def _existing(connection: Writing, order_id: OrderId) -> Placed | None:

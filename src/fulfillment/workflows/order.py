@@ -57,7 +57,7 @@ class OrderWorkflow:
         self._undo = UndoStack()
         self._events: deque[CarrierEvent] = deque()
         self._seen: dict[str, None] = {}
-        self._tracking_number = ""
+        self._parcel = ("", "")
         self._questions = 0
 
     @workflow.run
@@ -128,7 +128,7 @@ class OrderWorkflow:
             booked = await provider_step(TaskQueue.SHIPPING, ShippingActivities.book_shipment, request)
         except ActivityError as error:
             raise Refused(_refusal(error)) from error
-        self._tracking_number = booked.tracking_number
+        self._parcel = (booked.carrier, booked.tracking_number)
 
     async def _capture(self, request: CapturePayment) -> None:
         try:
@@ -149,7 +149,7 @@ class OrderWorkflow:
                 deadline = _Deadline.none()
                 continue
             event = self._events.popleft()
-            if event.tracking_number != self._tracking_number:
+            if (event.carrier, event.tracking_number) != self._parcel:
                 continue
             before = picked_up
             picked_up = await self._record(event, picked_up=picked_up)
