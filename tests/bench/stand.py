@@ -32,17 +32,14 @@ from tests.bench.round_trips import RoundTrips, counting_proxy
 
 ROOT = Path(__file__).parents[2]
 
-
-def _always(state: Path) -> dict[str, str]:
-    return {
-        # Nothing but the orders moves.
-        "FULFILLMENT_SANDBOX__TRANSIT": "0",
-        # The textbook encrypts nothing, so nobody does.
-        "FULFILLMENT_ENCRYPTION__PAYLOADS": "false",
-        # The strict sandbox imports workflow modules anew for each order: without bytecode it would compile them, too.
-        "PYTHONDONTWRITEBYTECODE": "",
-        "PYTHONPYCACHEPREFIX": str(state / "bytecode"),
-    }
+_ALWAYS = {
+    # Nothing but the orders moves.
+    "FULFILLMENT_SANDBOX__TRANSIT": "0",
+    # The textbook encrypts nothing, so nobody does.
+    "FULFILLMENT_ENCRYPTION__PAYLOADS": "false",
+    # The strict sandbox imports workflow modules anew for each order: without bytecode it would compile them, too.
+    "PYTHONDONTWRITEBYTECODE": "",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +78,7 @@ class Stand:
             async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
                 state = Path(folder)
                 plan = StackPlan.make(
-                    StackOptions(state=state, free_ports=True, environment=_always(state)), state, http_probe(http)
+                    StackOptions(state=state, free_ports=True, environment=_ALWAYS), state, http_probe(http)
                 )
                 log = StackLog(state / "logs", None)
                 async with _running(log, plan.foundation(http_probe(http))) as servers:

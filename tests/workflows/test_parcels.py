@@ -2,7 +2,9 @@
 What carriers say comes early, twice, late and in any order; nothing of it is refused.
 """
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -60,9 +62,12 @@ async def test_a_delivery_nobody_announced_implies_the_pick_up(orders: RunningOr
     assert recorded(script) == [("delivered", OrderStatus.AWAITING_SHIPMENT, False)]
 
 
-async def test_news_of_another_parcel_are_ignored(orders: RunningOrders, script: Script) -> None:
+@pytest.mark.parametrize("parcel", [{"tracking_number": "ANOTHER"}, {"carrier": "another"}])
+async def test_news_of_another_parcel_are_ignored(
+    parcel: dict[str, Any], orders: RunningOrders, script: Script
+) -> None:
     order = an_order()
-    handle = await orders.start(order, an_event(order.order_id, "delivered", id="e1", tracking_number="ANOTHER"))
+    handle = await orders.start(order, replace(an_event(order.order_id, "delivered", id="e1"), **parcel))
 
     assert await orders.deliver(order, handle) == DELIVERED
     assert len(recorded(script)) == 1

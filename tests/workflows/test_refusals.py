@@ -3,12 +3,13 @@ Orders that are refused after they were placed: what happened is undone, newest 
 """
 
 import pytest
+from temporalio.client import WorkflowExecutionStatus
 
-from fulfillment.contracts.orders import OrderResult, RejectOrder, ReleaseStock
+from fulfillment.contracts.orders import OrderResult, RejectOrder, ReleaseStock, RequestAttention
 from fulfillment.contracts.payments import ReversePayment
 from fulfillment.domain.errors import CarrierRefused, DomainError, InsufficientFunds, PaymentDeclined
 from fulfillment.domain.money import Money
-from fulfillment.domain.orders import FailureCode, OrderStatus
+from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
 from tests.fakes.activities import Script
 from tests.fakes.orders import a_line, an_order
 from tests.workflows.running import RunningOrders
@@ -68,3 +69,18 @@ async def test_an_order_nobody_pays_is_rejected_after_its_payment_window(orders:
     assert script.steps == ["place_order", "begin_rejection", "release_stock", "reject_order"]
     (rejection,) = script.requests("reject_order")
     assert rejection.failure is FailureCode.PAYMENT_EXPIRED
+
+
+async def test_a_refused_capture_asks_an_operator_and_undoes_nothing(orders: RunningOrders, script: Script) -> None:
+    script.always_fail("capture_payment", PaymentDeclined())
+    order = an_order()
+
+    handle = await orders.start(order)
+    await script.reached("request_attention")
+
+    question = RequestAttention(
+        order_id=order.order_id, n=1, reason=AttentionReason.CAPTURE_OVERDUE, status=OrderStatus.PROCESSING
+    )
+    assert script.requests("request_attention") == [question]
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    assert script.steps == ["place_order", "authorize_payment", "book_shipment", "request_attention"]
