@@ -11,6 +11,8 @@ UV_PYTHON := $(shell for name in python3 python3.13 python3.12 python3.11; do \
 endif
 export UV_PYTHON
 export UV_PYTHON_DOWNLOADS := never
+# Where bytecode may not be kept, every start compiles everything, and the sandbox the workflow's module for each order.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The `uv` of this machine if it runs, else one of our own.
 OWN_UV := .tools/uv/bin/uv

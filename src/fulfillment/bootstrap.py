@@ -3,8 +3,8 @@ The composition root: settings in, connected parts out. The only place that know
 """
 
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,7 +24,10 @@ from fulfillment.db.engine import Database, connect
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
 from fulfillment.gateways.payments import HttpPaymentGateway
-from fulfillment.settings import Orders, Settings
+from fulfillment.process import CannotListen
+from fulfillment.settings import Internal, Orders, Settings
+from fulfillment.telemetry.health import Health
+from fulfillment.telemetry.internal import InternalServer
 from fulfillment.temporal_profile import TemporalUnreachable, load_profile
 
 _CONNECT_TIMEOUT = timedelta(seconds=10)
@@ -37,6 +40,22 @@ class Activities:
     orders: OrderActivities
     payments: PaymentActivities
     shipping: ShippingActivities
+
+
+@contextmanager
+def internal_server(internal: Internal, health: Health, sdk_metrics_url: str) -> Iterator[None]:
+    """
+    Probes and metrics of a process, for as long as the block runs.
+
+    Raises:
+        CannotListen: the address is taken.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(InternalServer(internal, health, sdk_metrics_url))
+        except OSError as error:
+            raise CannotListen(internal.host, internal.port, "FULFILLMENT_INTERNAL__PORT", error) from error
+        yield
 
 
 @asynccontextmanager
@@ -84,7 +103,7 @@ async def activities(settings: Settings, database: Database) -> AsyncIterator[Ac
         )
         carrier = ProviderClient(http, provider="carrier", url=settings.carriers.url, timeout=settings.carriers.timeout)
         yield Activities(
-            orders=SqlOrderActivities(database, cipher, terms(settings.orders)),
+            orders=SqlOrderActivities(database, cipher, terms(settings.orders), settings.orders.attention_window),
             payments=LedgeredPaymentActivities(database, HttpPaymentGateway(payments), cipher, settings.payments.name),
             shipping=LedgeredShippingActivities(database, HttpCarrier(carrier), settings.carriers.name),
         )

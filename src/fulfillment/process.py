@@ -20,6 +20,14 @@ class CannotStart(Exception):
     code = 1
 
 
+class CannotListen(CannotStart):
+    """An address is not to be had; `setting` is the variable that chooses its port."""
+
+    def __init__(self, host: str, port: int, setting: str, error: OSError) -> None:
+        reason = error.strerror or type(error).__name__
+        super().__init__(f"cannot listen on {host}:{port} ({reason}): stop what uses it, or set {setting}")
+
+
 @asynccontextmanager
 async def stop_signal() -> AsyncIterator[asyncio.Event]:
     """An event that is set by the first SIGTERM or SIGINT; a second one ends the process at once."""

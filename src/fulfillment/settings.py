@@ -40,7 +40,10 @@ class Database(_Section):
     pool_size: int = Field(default=10, ge=1, description="Connections a process keeps; at least as many as busy slots.")
     pool_timeout: Duration = Field(default=timedelta(seconds=5), description="Wait for a free connection, then 503.")
     statement_timeout: Duration = Field(default=timedelta(seconds=10), description="Upper bound of one statement.")
-    pooler: bool = Field(default=False, description="Set behind a transaction pooler: no named prepared statements.")
+    pooler: bool = Field(
+        default=False,
+        description="Set behind a pooler of transactions that knows prepared statements (PgBouncer 1.21 or newer).",
+    )
 
     @field_validator("url")
     @classmethod
@@ -120,7 +123,12 @@ class Orders(_Section):
     payment_window: Duration = timedelta(days=7)
     hand_over_window: Duration = timedelta(days=30)
     delivery_window: Duration = timedelta(days=30)
-    retry_payment: bool = Field(default=False, description="After a declined card wait for another one.")
+    attention_window: Duration = Field(
+        default=timedelta(days=1), description="How soon an operator is to answer an order that needs attention."
+    )
+    retry_payment: bool = Field(
+        default=False, description="After a declined card wait for another one (no effect until another can be given)."
+    )
 
 
 class Provider(_Section):
@@ -129,7 +137,10 @@ class Provider(_Section):
     name: str = Field(default="sandbox", description="How the ledger, the timeline and the event routes call it.")
     url: str = Field(description="Its base URL.")
     timeout: Duration = Field(
-        default=timedelta(seconds=20), description="One call; below the 30 s an attempt of a provider step may take."
+        default=timedelta(seconds=20),
+        gt=timedelta(0),
+        lt=timedelta(seconds=30),
+        description="One call; below the 30 s an attempt of a provider step may take.",
     )
 
 

@@ -14,11 +14,13 @@ from temporalio.client import Client, WorkflowHandle
 from fulfillment.api.signatures import BadSignature, verified_id
 from fulfillment.contracts.orders import CarrierEvent
 from fulfillment.db.engine import Database
+from fulfillment.domain.ids import OrderId
 from fulfillment.domain.shipping import ParcelEvent
 from tests.api.carrier import (
     OTHER_SECRET,
     PATH,
     Carrier,
+    book,
     news,
     order_of,
     refusal,
@@ -26,6 +28,7 @@ from tests.api.carrier import (
     settled,
     signals,
     signed,
+    start,
 )
 
 
@@ -51,6 +54,21 @@ async def test_a_signed_event_is_stored_and_reaches_the_workflow(
             occurred_at=datetime(2026, 11, 22, 10, tzinfo=UTC),
         )
     ]
+
+
+async def test_an_event_whose_reference_is_another_open_order_reaches_the_order_of_its_parcel(
+    carrier: Carrier, waiting: WorkflowHandle[Any, Any], temporal: Client, database: Database
+) -> None:
+    other = await start(temporal, OrderId(uuid4()))
+    await book(database, order_of(waiting), "T-1")
+
+    await carrier.tell(news(order_of(other)))
+    row = await settled(database)
+    told = await signals(temporal, waiting), await signals(temporal, other)
+    await other.terminate()
+
+    assert row.order_id == order_of(waiting)
+    assert [len(events) for events in told] == [1, 0]
 
 
 async def test_an_event_sent_many_times_counts_once(

@@ -15,8 +15,11 @@ import httpx2
 import pytest
 from prometheus_client import REGISTRY
 
-from fulfillment.api.server import CannotListen, listening
+from fulfillment.api.server import listening
+from fulfillment.bootstrap import internal_server
+from fulfillment.process import CannotListen
 from fulfillment.settings import Settings
+from fulfillment.telemetry.health import Health
 from tests.api.bodies import a_key, an_order
 from tests.fixtures.settings import MakeSettings
 
@@ -101,6 +104,16 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(make_settings: MakeSetti
         with (
             pytest.raises(CannotListen, match=rf"127\.0\.0\.1:{port} .*FULFILLMENT_API__PORT"),
             listening(make_settings(api={"port": port}).api),
+        ):
+            pass
+
+
+def test_a_port_of_probes_that_is_taken_is_named_with_the_way_out(make_settings: MakeSettings) -> None:
+    with listening(make_settings().api) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(CannotListen, match=rf"127\.0\.0\.1:{port} .*FULFILLMENT_INTERNAL__PORT"),
+            internal_server(make_settings(internal={"port": port}).internal, Health(), ""),
         ):
             pass
 

@@ -37,7 +37,9 @@ async def write(resources: ApiResources, start: StartOrder, *, in_stock: int = 1
     rows = [{"sku": line.sku, "name": line.name, "on_hand": in_stock} for line in start.lines]
     async with resources.database.transaction() as connection:
         await connection.execute(upsert(stock).values(rows).on_conflict_do_nothing())
-    activities = SqlOrderActivities(resources.database, Cipher(resources.settings.encryption.ring()), TERMS)
+    activities = SqlOrderActivities(
+        resources.database, Cipher(resources.settings.encryption.ring()), TERMS, timedelta(days=1)
+    )
     await activities.place_order(PlaceOrder(order=start, run_id="run-1"))
 
 

@@ -39,7 +39,9 @@ class Warehouse:
     def on(cls, database: Database, settings: Settings) -> "Warehouse":
         """The steps as a worker is wired with them."""
         cipher = Cipher(settings.encryption.ring())
-        return cls(database, SqlOrderActivities(database, cipher, terms(settings.orders)))
+        return cls(
+            database, SqlOrderActivities(database, cipher, terms(settings.orders), settings.orders.attention_window)
+        )
 
     async def stocked(self, **pieces: int) -> None:
         """So many pieces of articles that are new."""

@@ -36,6 +36,13 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) 
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
 
 
+def test_every_role_has_an_api_key_of_its_own(tmp_path: Path) -> None:
+    keys = load_secrets(tmp_path).api_keys
+
+    assert {"shop", "operator", "admin", "approver_manager", "approver_director"} <= keys.keys()
+    assert len(set(keys.values())) == len(keys)
+
+
 def test_secrets_are_never_the_same_for_two_folders_or_two_purposes(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     first, second = load_secrets(tmp_path), load_secrets(tmp_path / "other")

@@ -69,8 +69,8 @@ async def test_readiness_names_each_check_that_fails_and_recovers() -> None:
         if broken:
             await asyncio.sleep(60)
 
-    health = Health({"database": database, "temporal": temporal}, interval=QUICK, patience=QUICK)
-    health.add_check("clock", lambda: None)
+    checked = {"database": database, "temporal": temporal, "clock": lambda: None}
+    health = Health(checked, interval=QUICK, patience=QUICK)
     health.mark_ready()
     with serving(health) as client:
         async with health.watching():

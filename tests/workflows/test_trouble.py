@@ -40,6 +40,30 @@ async def test_a_database_that_is_away_for_an_hour_ends_no_order(orders: Running
     assert script.steps[-1] == "reject_order"
 
 
+@pytest.mark.parametrize("step", ["authorize_payment", "book_shipment", "capture_payment"])
+async def test_an_order_cancelled_through_temporal_is_not_left_half_done(
+    step: str, orders: RunningOrders, script: Script
+) -> None:
+    script.fail(step, *[ProviderUnavailable("provider")] * 3)
+    order = an_order()
+    handle = await orders.start(order)
+    await script.reached(step)
+    await handle.cancel()
+
+    assert await orders.deliver(order, handle) == DELIVERED
+
+
+async def test_an_order_cancelled_through_temporal_while_its_parcel_travels_is_still_followed(
+    orders: RunningOrders, script: Script
+) -> None:
+    order = an_order()
+    handle = await orders.start(order)
+    await script.reached("capture_payment")
+    await handle.cancel()
+
+    assert await orders.deliver(order, handle) == DELIVERED
+
+
 BUGS = (KeyError("id"), ValueError("not JSON"), RuntimeError(FailureCode.CARRIER_REFUSED))
 
 

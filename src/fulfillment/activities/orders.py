@@ -3,7 +3,7 @@ The database steps of an order.
 """
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -35,12 +35,17 @@ _TERMS = TypeAdapter(Terms)
 
 
 class SqlOrderActivities(OrderActivities):
-    """Each step is one statement or one transaction; `terms` are what new orders are placed with."""
+    """
+    Each step is one statement or one transaction.
 
-    def __init__(self, database: Database, cipher: Cipher, terms: Terms) -> None:
+    `terms` are what new orders are placed with; an operator is to answer within `attention_window`.
+    """
+
+    def __init__(self, database: Database, cipher: Cipher, terms: Terms, attention_window: timedelta) -> None:
         self._database = database
         self._cipher = cipher
         self._terms = terms
+        self._attention_window = attention_window
 
     @activity.defn
     async def place_order(self, request: PlaceOrder) -> Placement:
@@ -101,7 +106,7 @@ class SqlOrderActivities(OrderActivities):
             facts=_parcel_facts(request, outcome),
             path=outcome.path,
             during=(request.status,),
-            values=_parcel_values(request, outcome),
+            values=self._parcel_values(request, outcome),
         )
         effects: list[Effect] = [track(request.n, outcome.shipment)]
         if outcome.stock_leaves:
@@ -117,7 +122,7 @@ class SqlOrderActivities(OrderActivities):
             facts=(fact,),
             path=(OrderStatus.NEEDS_ATTENTION,),
             during=(request.status,),
-            values=_attention(request.reason, request.status),
+            values=self._attention(request.reason, request.status),
         )
         async with self._database.statement() as connection:
             await apply(connection, change)
@@ -158,6 +163,23 @@ class SqlOrderActivities(OrderActivities):
         async with self._database.statement() as connection:
             await apply(connection, change)
 
+    def _parcel_values(self, request: RecordParcelEvent, outcome: ParcelOutcome) -> dict[str, Any]:
+        values: dict[str, Any] = {"stock": StockState.LEFT} if outcome.stock_leaves else {}
+        if outcome.attention:
+            return values | self._attention(outcome.attention, OrderStatus.SHIPPED)
+        if outcome.path and request.status is OrderStatus.NEEDS_ATTENTION:
+            values |= dict.fromkeys(("attention_reason", "attention_since", "attention_due_at", "resume_status"))
+        return values
+
+    def _attention(self, reason: AttentionReason, resume: OrderStatus) -> dict[str, Any]:
+        since = datetime.now(UTC)
+        return {
+            "attention_reason": reason,
+            "attention_since": since,
+            "attention_due_at": since + self._attention_window,
+            "resume_status": resume,
+        }
+
 
 def _is_free(order: StartOrder) -> bool:
     return order.total.amount == 0 and not order.test
@@ -180,16 +202,3 @@ def _parcel_facts(request: RecordParcelEvent, outcome: ParcelOutcome) -> tuple[F
         Fact(kind=kind, key=f"{event.carrier}:{event.id}:{kind}", actor=f"carrier:{event.carrier}", data=data)
         for kind in outcome.facts
     )
-
-
-def _parcel_values(request: RecordParcelEvent, outcome: ParcelOutcome) -> dict[str, Any]:
-    values: dict[str, Any] = {"stock": StockState.LEFT} if outcome.stock_leaves else {}
-    if outcome.attention:
-        return values | _attention(outcome.attention, OrderStatus.SHIPPED)
-    if outcome.path and request.status is OrderStatus.NEEDS_ATTENTION:
-        values |= {"attention_reason": None, "attention_since": None, "resume_status": None}
-    return values
-
-
-def _attention(reason: AttentionReason, resume: OrderStatus) -> dict[str, Any]:
-    return {"attention_reason": reason, "attention_since": datetime.now(UTC), "resume_status": resume}

@@ -17,11 +17,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fulfillment.api.app import create_app
 from fulfillment.api.problems import Problem, problem_response
 from fulfillment.api.resources import ApiResources
-from fulfillment.bootstrap import open_database, temporal_client
-from fulfillment.process import CannotStart, stop_signal
+from fulfillment.bootstrap import internal_server, open_database, temporal_client
+from fulfillment.process import CannotListen, stop_signal
 from fulfillment.settings import Api, Settings
 from fulfillment.telemetry.health import Health
-from fulfillment.telemetry.internal import InternalServer
 from fulfillment.telemetry.metrics import sdk_runtime
 
 PROCESS = "api"
@@ -30,16 +29,6 @@ _BACKLOG = 2048
 _PROBE_TIMEOUT = timedelta(seconds=2)
 
 _log = structlog.stdlib.get_logger(__name__)
-
-
-class CannotListen(CannotStart):
-    """The address of the API is not to be had."""
-
-    def __init__(self, api: Api, error: OSError) -> None:
-        reason = error.strerror or type(error).__name__
-        super().__init__(
-            f"cannot listen on {api.host}:{api.port} ({reason}): stop what uses it, or set FULFILLMENT_API__PORT"
-        )
 
 
 class HttpServer(uvicorn.Server):
@@ -84,7 +73,7 @@ async def serve(settings: Settings) -> None:
         client = await stack.enter_async_context(temporal_client(settings, runtime))
         resources = ApiResources.of(settings, database, client)
         health = Health({"database": database.ping, "temporal": lambda: _reachable(client)})
-        stack.enter_context(InternalServer(settings.internal, health, sdk_metrics))
+        stack.enter_context(internal_server(settings.internal, health, sdk_metrics))
         await stack.enter_async_context(health.watching())
         await stack.enter_async_context(resources.inbox.running())
         await run(resources, listener, stop, health)
@@ -120,7 +109,7 @@ def listening(api: Api) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((api.host, api.port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise CannotListen(api, error) from error
+        raise CannotListen(api.host, api.port, "FULFILLMENT_API__PORT", error) from error
     with listener:
         # asyncio sees by the protocol number that a socket is TCP, and this one has none: without this, headers and
         # body of an answer wait for each other's acknowledgement (about 40 ms).

@@ -181,10 +181,10 @@ def _send(client: httpx2.Client, order: FileOrder) -> Sent:
 def _post(client: httpx2.Client, order: FileOrder, attempts: int = 5) -> httpx2.Response:
     """The key makes it safe to try again whenever the service asks for it."""
     response = client.post("/v1/orders", json=order.body, headers={"Idempotency-Key": order.key})
-    pause = response.headers.get("Retry-After")
-    if pause is None or attempts == 1:
+    pause = response.headers.get("Retry-After", "")
+    if not pause.isdecimal() or attempts == 1:
         return response
-    time.sleep(min(float(pause), _LONGEST_PAUSE_SECONDS))
+    time.sleep(min(int(pause), _LONGEST_PAUSE_SECONDS))
     return _post(client, order, attempts - 1)
 
 

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Interval, Row, Select, Uuid, func, literal, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from fulfillment.db.engine import Reading
 from fulfillment.db.tables import inbox, shipments
 from fulfillment.domain.ids import OrderId
+
+_LONGEST_LEASE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,27 +44,34 @@ class Unsignalled:
 
 
 async def store(connection: Reading, event: InboxEvent) -> Unsignalled | None:
-    """Keep an event; None when its source has sent it before."""
+    """
+    Keep an event; None when its source has sent it before.
+
+    A parcel we know names its order better than what the source says about it: a wrong reference may be another order.
+    """
     statement = (
         insert(inbox)
         .values(
             source=event.source,
             event_id=event.event_id,
             type=event.type,
-            order_id=event.order_id,
+            order_id=func.coalesce(
+                _parcel(event.source, event.tracking_number).scalar_subquery(), literal(event.order_id, Uuid)
+            ),
             tracking_number=event.tracking_number,
             occurred_at=event.occurred_at,
         )
         .on_conflict_do_nothing(index_elements=[inbox.c.source, inbox.c.event_id])
-        .returning(inbox.c.id, inbox.c.received_at)
+        .returning(inbox)
     )
     row = (await connection.execute(statement)).first()
-    return None if row is None else Unsignalled(row=row.id, received_at=row.received_at, event=event)
+    return None if row is None else _unsignalled(row)
 
 
 async def lease(connection: Reading, *, age: timedelta, period: timedelta, limit: int) -> Sequence[Unsignalled]:
     """
-    Take events nobody passed on although they are older than `age`, the oldest first, for `period`.
+    Take events nobody passed on although they are older than `age`, the oldest first, for `period` or a quarter of
+    their age (at most five minutes), whichever is longer: what nobody knows is not to keep later events waiting.
 
     Nobody else gets them meanwhile; whoever takes them and dies loses them again.
     """
@@ -78,19 +87,25 @@ async def lease(connection: Reading, *, age: timedelta, period: timedelta, limit
         .with_for_update(skip_locked=True)
         .cte("due")
     )
+    quarter = literal_column("(now() - inbox.received_at) / 4", Interval)
+    growing = func.least(quarter, literal(_LONGEST_LEASE, Interval))
+    lease_ends = func.now() + func.greatest(literal(period, Interval), growing)
     taken = await connection.execute(
-        update(inbox).where(inbox.c.id == due.c.id).values(leased_until=func.now() + period).returning(inbox)
+        update(inbox).where(inbox.c.id == due.c.id).values(leased_until=lease_ends).returning(inbox)
     )
     return sorted((_unsignalled(row) for row in taken), key=lambda event: (event.received_at, event.row))
 
 
 async def order_of_parcel(connection: Reading, carrier: str, tracking_number: str) -> OrderId | None:
     """The order a parcel belongs to, if it is one of ours."""
-    parcel = select(shipments.c.order_id).where(
+    found: UUID | None = await connection.scalar(_parcel(carrier, tracking_number))
+    return None if found is None else OrderId(found)
+
+
+def _parcel(carrier: str, tracking_number: str) -> Select[tuple[UUID]]:
+    return select(shipments.c.order_id).where(
         shipments.c.carrier == carrier, shipments.c.tracking_number == tracking_number
     )
-    found: UUID | None = await connection.scalar(parcel)
-    return None if found is None else OrderId(found)
 
 
 async def settle(connection: Reading, row: int, *, outcome: str, order_id: OrderId | None) -> None:

@@ -2,7 +2,7 @@
 Parcels of orders.
 """
 
-from sqlalchemy import CTE, Integer, Text, bindparam, func, insert, literal, select, update
+from sqlalchemy import CTE, Integer, Text, bindparam, func, insert, literal, or_, select, update
 
 from fulfillment.db.changes import Effect
 from fulfillment.db.tables import inbox, shipments
@@ -15,7 +15,10 @@ def book(n: int, carrier: str, tracking_number: str) -> Effect:
 
 
 def claim_early_events(carrier: str, tracking_number: str) -> Effect:
-    """Events that came before we knew whose parcel it is belong to the changed order now."""
+    """
+    Events of the parcel that came before we knew whose it is, or were taken for another order's, are to be signalled
+    to the changed order.
+    """
     return Effect(_claim, {"parcel_carrier": carrier, "parcel_number": tracking_number})
 
 
@@ -25,6 +28,8 @@ def track(n: int, status: ShipmentStatus) -> Effect:
 
 
 _PARCEL = bindparam("parcel", type_=Integer)
+_STATUS = bindparam("parcel_status", type_=Text)
+_UNDER_WAY = (ShipmentStatus.BOOKED.value, ShipmentStatus.IN_TRANSIT.value)
 _CARRIER = bindparam("parcel_carrier", type_=Text)
 _TRACKING_NUMBER = bindparam("parcel_number", type_=Text)
 
@@ -46,10 +51,9 @@ def _claim(changed: CTE) -> CTE:
         .where(
             inbox.c.source == _CARRIER,
             inbox.c.tracking_number == _TRACKING_NUMBER,
-            inbox.c.order_id.is_(None),
-            inbox.c.signalled_at.is_(None),
+            inbox.c.order_id.is_distinct_from(changed.c.id),
         )
-        .values(order_id=select(changed.c.id).scalar_subquery())
+        .values(order_id=changed.c.id, signalled_at=None, outcome=None)
         .cte("claimed")
     )
 
@@ -57,7 +61,12 @@ def _claim(changed: CTE) -> CTE:
 def _track(changed: CTE) -> CTE:
     return (
         update(shipments)
-        .where(shipments.c.order_id == changed.c.id, shipments.c.n == _PARCEL)
-        .values(status=bindparam("parcel_status", type_=Text), updated_at=func.now())
+        .where(
+            shipments.c.order_id == changed.c.id,
+            shipments.c.n == _PARCEL,
+            # Late news of a journey do not hide how it ended.
+            or_(shipments.c.status.in_(_UNDER_WAY), _STATUS.is_distinct_from(ShipmentStatus.IN_TRANSIT.value)),
+        )
+        .values(status=_STATUS, updated_at=func.now())
         .cte("tracked")
     )

@@ -107,7 +107,7 @@ class StackPlan:
             sandbox=self.wiring.sandbox_url,
             database_dsn=self.database.dsn,
             metrics={name: f"http://{HOST}:{port}/metrics" for name, port in ports.items()},
-            api_keys={},
+            api_keys=self.wiring.secrets.api_keys,
             carrier_secret=self.wiring.secrets.carrier_secret,
             pids=pids,
         )

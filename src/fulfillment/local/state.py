@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from fulfillment.local.endpoints import write_private
 from fulfillment.local.errors import StackError
 
 SECRETS_FILE = "secrets.json"
+ROLES = ("shop", "operator", "admin", "approver_manager", "approver_director")
+"""Those who have an API key of the local stack; the API does not ask for one yet."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -26,6 +28,7 @@ class Secrets:
     encryption_keys: str
     fingerprint_keys: str
     carrier_secret: str
+    api_keys: Mapping[str, str]
 
     @classmethod
     def generate(cls) -> "Secrets":
@@ -34,6 +37,7 @@ class Secrets:
             encryption_keys=f"local:{_random()}",
             fingerprint_keys=f"local:{_random()}",
             carrier_secret=f"whsec_{_random()}",
+            api_keys={role: secrets.token_urlsafe(KEY_BYTES) for role in ROLES},
         )
 
 

@@ -82,11 +82,6 @@ class Health:
                 with suppress(asyncio.CancelledError):
                     await task
 
-    def add_check(self, name: str, check: Check) -> None:
-        """One more thing without which the process is not ready."""
-        self._checks[name] = check
-        self._results[name] = "not checked yet"
-
     def mark_ready(self) -> None:
         """Started: work may come as soon as every check passes."""
         self._phase = Phase.READY
@@ -117,7 +112,7 @@ class Health:
 
     async def _keep_checking(self) -> None:
         while True:
-            await asyncio.gather(*(self._run(name, check) for name, check in tuple(self._checks.items())))
+            await asyncio.gather(*(self._run(name, check) for name, check in self._checks.items()))
             await asyncio.sleep(self._interval)
 
     async def _run(self, name: str, check: Check) -> None:

@@ -43,7 +43,7 @@ HISTOGRAM_BUCKETS: Mapping[str, tuple[float, ...]] = {
 }
 
 
-def sdk_runtime(process: str, *, tags: Mapping[str, str] | None = None) -> tuple[Runtime, str]:
+def sdk_runtime(process: str) -> tuple[Runtime, str]:
     """
     The Temporal runtime of this process and the loopback address its metrics are served at.
 
@@ -53,7 +53,7 @@ def sdk_runtime(process: str, *, tags: Mapping[str, str] | None = None) -> tuple
     for attempt in range(1, _ATTEMPTS + 1):
         address = f"{_LOOPBACK}:{_free_port()}"
         try:
-            return Runtime(telemetry=_telemetry(process, address, tags or {})), f"http://{address}/metrics"
+            return Runtime(telemetry=_telemetry(process, address)), f"http://{address}/metrics"
         except ValueError:
             # Somebody took the port between our look and the SDK's.
             if attempt == _ATTEMPTS:
@@ -61,7 +61,7 @@ def sdk_runtime(process: str, *, tags: Mapping[str, str] | None = None) -> tuple
     raise AssertionError
 
 
-def _telemetry(process: str, address: str, tags: Mapping[str, str]) -> TelemetryConfig:
+def _telemetry(process: str, address: str) -> TelemetryConfig:
     return TelemetryConfig(
         logging=LoggingConfig(
             filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
@@ -79,7 +79,7 @@ def _telemetry(process: str, address: str, tags: Mapping[str, str]) -> Telemetry
             durations_as_seconds=True,
             histogram_bucket_overrides=HISTOGRAM_BUCKETS,
         ),
-        global_tags={"process": process, **tags},
+        global_tags={"process": process},
     )
 
 

@@ -12,13 +12,12 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
 
 from fulfillment.activities.interceptors import ActivityReports
-from fulfillment.bootstrap import Activities, activities, open_database, temporal_client
+from fulfillment.bootstrap import Activities, activities, internal_server, open_database, temporal_client
 from fulfillment.contracts.naming import TaskQueue
 from fulfillment.process import stop_signal
 from fulfillment.settings import Settings
 from fulfillment.settings import Worker as WorkerSettings
 from fulfillment.telemetry.health import Health
-from fulfillment.telemetry.internal import InternalServer
 from fulfillment.telemetry.metrics import sdk_runtime
 from fulfillment.worker.registry import WORKFLOWS, activities_on
 from fulfillment.worker.sandbox import workflow_runner
@@ -38,7 +37,7 @@ async def serve(settings: Settings, roles: Sequence[TaskQueue]) -> None:
         wired = await stack.enter_async_context(activities(settings, database))
         client = await stack.enter_async_context(temporal_client(settings, runtime))
         health = Health({"database": database.ping, "temporal": lambda: _reachable(client)})
-        stack.enter_context(InternalServer(settings.internal, health, sdk_metrics))
+        stack.enter_context(internal_server(settings.internal, health, sdk_metrics))
         await stack.enter_async_context(health.watching())
         workers = [build_worker(client, role, wired, settings.worker) for role in roles]
         await _run(workers, health, stop)

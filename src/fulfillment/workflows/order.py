@@ -3,6 +3,7 @@ One order, from the accepted request to the customer's door.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from datetime import timedelta
 
@@ -62,7 +63,19 @@ class OrderWorkflow:
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderResult:
-        """Run the order to its end."""
+        """
+        Run the order to its end.
+
+        Cancelling the workflow through Temporal changes nothing: ended in the middle, it would leave stock held and
+        money set aside, and nobody to free them.
+        """
+        order = asyncio.create_task(self._run(start))
+        while not order.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(order)
+        return order.result()
+
+    async def _run(self, start: StartOrder) -> OrderResult:
         placement = await self._place(start)
         if placement.outcome is PlacementOutcome.PLACED:
             try:
@@ -203,7 +216,7 @@ class _Deadline:
 
     def __init__(self, window: timedelta | None, reason: AttentionReason) -> None:
         self.reason = reason
-        self._timer = asyncio.create_task(workflow.sleep(window, summary=reason)) if window else None
+        self._timer = asyncio.create_task(workflow.sleep(window, summary=reason)) if window is not None else None
 
     @classmethod
     def none(cls) -> "_Deadline":

@@ -1,0 +1,20 @@
+"""
+An order's stock is held as a whole or not at all.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fulfillment.domain.ids import Sku
+from fulfillment.domain.inventory import refusal
+from fulfillment.domain.orders import FailureCode
+
+skus = st.sampled_from([Sku("LAMP"), Sku("VASE"), Sku("TEA")])
+
+
+@given(st.dictionaries(skus, st.integers(1, 9), min_size=1), st.dictionaries(skus, st.integers(0, 9)))
+def test_stock_is_held_only_if_there_is_enough_of_everything(demand: dict[Sku, int], available: dict[Sku, int]) -> None:
+    found = refusal(demand, available)
+
+    assert (found is None) is all(available.get(sku, -1) >= pieces for sku, pieces in demand.items())
+    assert (found is FailureCode.UNKNOWN_SKU) is bool(demand.keys() - available.keys())
