@@ -30,9 +30,19 @@ async def orders(script: Script) -> AsyncIterator[RunningOrders]:
     Workers with fake steps on a server of their own that skips time: one per test, because awaiting the result of
     one workflow jumps the clock of all others.
     """
-    executable = shutil.which("temporal-test-server", path=str(Path(sys.executable).parent))
-    environment = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=executable, data_converter=data_converter(None)
-    )
+    environment = await _started()
     async with environment, order_workers(environment.client, script):
         yield RunningOrders(environment, script)
+
+
+async def _started(attempts: int = 3) -> WorkflowEnvironment:
+    """The SDK gives a server five seconds to start, which a busy machine may not have for it."""
+    executable = shutil.which("temporal-test-server", path=str(Path(sys.executable).parent))
+    try:
+        return await WorkflowEnvironment.start_time_skipping(
+            test_server_existing_path=executable, data_converter=data_converter(None)
+        )
+    except RuntimeError:
+        if attempts == 1:
+            raise
+    return await _started(attempts - 1)

@@ -158,7 +158,9 @@ operations = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("created_at", _Time, nullable=False, server_default=_NOW),
     Column("updated_at", _Time, nullable=False, server_default=_NOW),
-    UniqueConstraint("order_id", "kind", "n"),
+    # No unique constraint beside the key, which is made of the same: ON CONFLICT names one constraint only, and two
+    # attempts at the same moment could meet at the other.
+    Index("ix_operations_order_id", "order_id"),
 )
 
 shipments = Table(

@@ -126,8 +126,8 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_operations_order_id_orders")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_operations")),
-        sa.UniqueConstraint("order_id", "kind", "n", name=op.f("uq_operations_order_id_kind_n")),
     )
+    op.create_index("ix_operations_order_id", "operations", ["order_id"], unique=False)
     op.create_table(
         "order_events",
         sa.Column("order_id", sa.Uuid(), nullable=False),
@@ -195,6 +195,7 @@ def downgrade() -> None:
     op.drop_table("shipments")
     op.drop_table("order_lines")
     op.drop_table("order_events")
+    op.drop_index("ix_operations_order_id", table_name="operations")
     op.drop_table("operations")
     op.drop_table("stock")
     op.drop_index(
