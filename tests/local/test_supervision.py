@@ -136,9 +136,10 @@ async def test_a_process_that_ignores_sigterm_is_killed_after_its_grace_time_and
 
 async def test_later_groups_stop_before_earlier_ones(supervisor: Supervisor, sink: Recorder, log: StackLog) -> None:
     farewell = (
-        "import signal, sys, time\n"
-        "def end(*_):\n    time.sleep(0.1); print('bye', flush=True); sys.exit()\n"
-        "signal.signal(signal.SIGTERM, end); print('up', flush=True); time.sleep(60)"
+        # os.write: a handler that prints while the line before is being flushed fails.
+        "import os, signal, sys, time\n"
+        "def end(*_):\n    time.sleep(0.1); os.write(1, b'bye\\n'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); os.write(1, b'up\\n'); time.sleep(60)"
     )
     for name in ("first", "second"):
         await supervisor.start(program(farewell, name=name, ready=shown(sink, name, "up")))
