@@ -28,8 +28,8 @@ demo: uv ## Place orders over HTTP and follow each to the door (ORDERS=file for 
 up: uv ## Run the whole service on this machine until Ctrl-C
 	$(RUN) fulfillment dev
 
-test: uv ## Run all tests
-	$(RUN) --group test pytest -n auto
+test: uv ## Run all tests (ARGS for pytest)
+	$(RUN) --group test pytest -n auto $(ARGS)
 
 check: uv ## Run everything that CI runs
 	PATH="$(abspath $(dir $(OWN_UV))):$$PATH" bash .ci/run
