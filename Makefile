@@ -1,6 +1,6 @@
 # One word per task: `make help` lists them. Needs Python 3.11 or newer and a package registry; no root, no Docker.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint format bench clean uv
+.PHONY: help demo up test check lint format bench faults chaos clean uv
 
 UV_VERSION := 0.13.9
 
@@ -28,8 +28,9 @@ demo: uv ## Place orders over HTTP and follow each to the door (ORDERS=file for 
 up: uv ## Run the whole service on this machine until Ctrl-C
 	$(RUN) fulfillment dev
 
-test: uv ## Run all tests (ARGS for pytest)
-	$(RUN) --group test pytest -n auto $(ARGS)
+# Those that break machines on purpose run by themselves: see `check`, `faults` and `chaos`.
+test: uv ## Run the tests (ARGS for pytest)
+	$(RUN) --group test pytest -n auto --ignore=tests/faults --ignore=tests/chaos $(ARGS)
 
 check: uv ## Run everything that CI runs
 	PATH="$(abspath $(dir $(OWN_UV))):$$PATH" bash .ci/run
@@ -46,6 +47,12 @@ format: uv ## Put the code into its standard form
 
 bench: uv ## Measure this service against textbook sagas (ARGS=--help for options)
 	$(RUN) --group test python -m tests.bench $(ARGS)
+
+faults: uv ## Let every step and every undo fail in every way, check what becomes of the orders (ARGS=--help)
+	$(RUN) --group test python -m tests.faults $(ARGS)
+
+chaos: uv ## Kill processes in the middle of orders and check that everything adds up (ARGS=--help)
+	$(RUN) --group test python -m tests.chaos $(ARGS)
 
 clean: ## Remove what running, testing and checking left behind
 	rm -rf .local .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* dist build

@@ -12,14 +12,19 @@ import httpx2
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
+from fulfillment.activities.new_orders import NewOrders
 from fulfillment.activities.orders import SqlOrderActivities
 from fulfillment.activities.payments import LedgeredPaymentActivities
+from fulfillment.activities.recovery import CarrierRecords, LedgeredRecoveryActivities, PaymentRecords
 from fulfillment.activities.shipping import LedgeredShippingActivities
 from fulfillment.contracts.converter import data_converter
 from fulfillment.contracts.encryption import Cipher
-from fulfillment.contracts.orders import OrderActivities, Terms
+from fulfillment.contracts.options import attempts_within
+from fulfillment.contracts.orders import Terms
 from fulfillment.contracts.payments import PaymentActivities
+from fulfillment.contracts.recovery import RecoveryActivities
 from fulfillment.contracts.shipping import ShippingActivities
+from fulfillment.contracts.steps import OrderActivities
 from fulfillment.db.engine import Database, connect
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
@@ -40,6 +45,7 @@ class Activities:
     orders: OrderActivities
     payments: PaymentActivities
     shipping: ShippingActivities
+    recovery: RecoveryActivities
 
 
 @contextmanager
@@ -101,11 +107,20 @@ async def activities(settings: Settings, database: Database) -> AsyncIterator[Ac
         payments = ProviderClient(
             http, provider="payment provider", url=settings.payments.url, timeout=settings.payments.timeout
         )
-        carrier = ProviderClient(http, provider="carrier", url=settings.carriers.url, timeout=settings.carriers.timeout)
+        carriers = ProviderClient(
+            http, provider="carrier", url=settings.carriers.url, timeout=settings.carriers.timeout
+        )
+        gateway, carrier, lived_by = HttpPaymentGateway(payments), HttpCarrier(carriers), terms(settings.orders)
         yield Activities(
-            orders=SqlOrderActivities(database, cipher, terms(settings.orders), settings.orders.attention_window),
-            payments=LedgeredPaymentActivities(database, HttpPaymentGateway(payments), cipher, settings.payments.name),
-            shipping=LedgeredShippingActivities(database, HttpCarrier(carrier), settings.carriers.name),
+            orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window),
+            payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name),
+            shipping=LedgeredShippingActivities(database, carrier, settings.carriers.name),
+            recovery=LedgeredRecoveryActivities(
+                database,
+                NewOrders(cipher, lived_by),
+                PaymentRecords(gateway, settings.payments.name),
+                CarrierRecords(carrier, settings.carriers.name),
+            ),
         )
 
 
@@ -116,4 +131,9 @@ def terms(orders: Orders) -> Terms:
         hand_over_window=orders.hand_over_window,
         delivery_window=orders.delivery_window,
         retry_payment=orders.retry_payment,
+        provider_failures=attempts_within(orders.provider_patience),
+        capture_failures=attempts_within(orders.capture_patience),
+        undo_failures=attempts_within(orders.undo_patience),
+        key_memory=orders.key_memory,
+        second_look=orders.second_look,
     )

@@ -1,18 +1,21 @@
 """
-Orders as running workflows: the one place outside the workers that starts, reads and signals them.
+Orders as running workflows: the one place outside the workers that starts, reads, signals and changes them.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from fulfillment.contracts.messages import Act, Amend, Cancel, Pay, PaymentRecorded, Readdress
 from fulfillment.contracts.naming import (
     MEMO_FINGERPRINT,
     MEMO_FINGERPRINT_KEY,
@@ -21,12 +24,40 @@ from fulfillment.contracts.naming import (
     order_workflow_id,
 )
 from fulfillment.contracts.orders import CarrierEvent, StartOrder
-from fulfillment.domain.errors import Unavailable
+from fulfillment.domain.errors import (
+    ActionNotAvailable,
+    DomainError,
+    OrderIsRunning,
+    OrderNotAmendable,
+    OrderNotCancellable,
+    PaymentNotAwaited,
+    PreconditionFailed,
+    StockShort,
+    Unavailable,
+    UnknownSku,
+)
 from fulfillment.domain.ids import OrderId
 
 RPC_TIMEOUT = timedelta(seconds=5)
+UPDATE_TIMEOUT = timedelta(seconds=10)
+
+Change = TypeVar("Change", Cancel, Pay, Amend, Readdress, Act)
 
 _CARRIER_EVENT = "carrier_event"
+_REFUSALS: dict[str | None, type[DomainError]] = {
+    kind.code: kind
+    for kind in (
+        ActionNotAvailable,
+        OrderNotAmendable,
+        OrderNotCancellable,
+        PaymentNotAwaited,
+        PreconditionFailed,
+        StockShort,
+        UnknownSku,
+    )
+}
+# What the server says of an Update whose workflow closed before the handler had ended.
+_ENDED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
 # A call that timed out on our side is reported as cancelled; a connection that broke in the middle as unknown.
 _AWAY = frozenset(
     {
@@ -37,6 +68,8 @@ _AWAY = frozenset(
         RPCStatusCode.UNKNOWN,
     }
 )
+# The workflow closes at this moment, or its last task failed (a bug of ours): what becomes of it is seen later.
+_NOT_READY = frozenset({RPCStatusCode.ABORTED, RPCStatusCode.FAILED_PRECONDITION})
 
 
 class SignalOutcome(StrEnum):
@@ -47,15 +80,22 @@ class SignalOutcome(StrEnum):
     UNKNOWN_ORDER = "unknown_order"
 
 
+class OrderEnded(Exception):
+    """No workflow runs this order (any more): its row is all there is."""
+
+
 class OrderOrchestrator:
     """
     Order workflows, seen from outside.
 
-    Every method raises `Unavailable` when Temporal cannot answer; repeating the call is safe.
+    Every method raises `Unavailable` when Temporal cannot answer; repeating the call is safe. A change is asked for
+    under the id of its Update: the same id never changes anything twice. It raises `OrderEnded` when no workflow runs
+    the order, and `Unavailable` also when no worker answers within `patience`.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, patience: timedelta = UPDATE_TIMEOUT) -> None:
         self._client = client
+        self._patience = patience
 
     async def start(self, order: StartOrder) -> StartOrder | None:
         """
@@ -65,19 +105,44 @@ class OrderOrchestrator:
         """
         try:
             with _reachable():
-                await self._client.start_workflow(
-                    ORDER_WORKFLOW,
+                await self._start(
                     order,
-                    id=order_workflow_id(order.order_id),
-                    task_queue=TaskQueue.ORDERS,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    memo={MEMO_FINGERPRINT: order.fingerprint, MEMO_FINGERPRINT_KEY: order.fingerprint_key},
-                    static_summary=f"{order.total} in {len(order.lines)} lines",
-                    rpc_timeout=RPC_TIMEOUT,
+                    reuse=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    summary=f"{order.total} in {len(order.lines)} lines",
                 )
         except WorkflowAlreadyStartedError:
             return await self._started_before(order.order_id)
         return None
+
+    async def recover(self, order: StartOrder) -> None:
+        """
+        Start an order again whose workflow is gone; it is to go on as `order.resume` says.
+
+        Raises:
+            OrderIsRunning: its workflow is not gone.
+        """
+        try:
+            with _reachable():
+                await self._start(
+                    order,
+                    reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    summary=f"recovery of {order.total} in {len(order.lines)} lines",
+                )
+        except WorkflowAlreadyStartedError as error:
+            raise OrderIsRunning(order.order_id) from error
+
+    async def _start(self, order: StartOrder, *, reuse: WorkflowIDReusePolicy, summary: str) -> None:
+        await self._client.start_workflow(
+            ORDER_WORKFLOW,
+            order,
+            id=order_workflow_id(order.order_id),
+            task_queue=TaskQueue.ORDERS,
+            id_reuse_policy=reuse,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            memo={MEMO_FINGERPRINT: order.fingerprint, MEMO_FINGERPRINT_KEY: order.fingerprint_key},
+            static_summary=summary,
+            rpc_timeout=RPC_TIMEOUT,
+        )
 
     async def unwritten(self, order_id: OrderId) -> StartOrder | None:
         """What an order was accepted with, whether or not a worker has written it down; None: no such order."""
@@ -101,6 +166,92 @@ class OrderOrchestrator:
                 known = await self._first_event(order_id)
                 return SignalOutcome.CLOSED if known else SignalOutcome.UNKNOWN_ORDER
         return SignalOutcome.DELIVERED
+
+    async def cancel(self, order_id: OrderId, change: Cancel, update_id: str) -> None:
+        """
+        Have the order cancelled; it is recorded, not done.
+
+        Raises:
+            OrderNotCancellable: the order has left, has ended, or waits for another answer.
+        """
+        await self._update(order_id, "cancel", change, update_id)
+
+    async def pay(self, order_id: OrderId, change: Pay, update_id: str) -> PaymentRecorded:
+        """
+        Give an order the card it waits for; what the id stands for since it was first used.
+
+        Raises:
+            PaymentNotAwaited: it waits for none.
+        """
+        recorded: PaymentRecorded = await self._update(order_id, "pay", change, update_id, PaymentRecorded)
+        return recorded
+
+    async def amend(self, order_id: OrderId, change: Amend, update_id: str) -> None:
+        """
+        Replace the lines.
+
+        Raises:
+            OrderNotAmendable: it is too late.
+            StockShort: or `UnknownSku`; nothing was changed.
+            PreconditionFailed: the order is not at the expected version.
+        """
+        await self._update(order_id, "amend", change, update_id)
+
+    async def readdress(self, order_id: OrderId, change: Readdress, update_id: str) -> None:
+        """
+        Replace the address.
+
+        Raises:
+            OrderNotAmendable: it is too late.
+            PreconditionFailed: the order is not at the expected version.
+        """
+        await self._update(order_id, "readdress", change, update_id)
+
+    async def act(self, order_id: OrderId, change: Act, update_id: str) -> None:
+        """
+        Answer the question of an order that needs attention.
+
+        Raises:
+            ActionNotAvailable: this is no answer to what it asks.
+            StockShort: there is nothing to send another parcel from.
+        """
+        await self._update(order_id, "act", change, update_id)
+
+    async def accepted(self, order_id: OrderId, update_id: str, kind: type[Change]) -> Change | None:
+        """What an order was asked for before under this id; None when nothing was, or it was refused at once."""
+        handle = self._client.get_workflow_handle(order_workflow_id(order_id))
+        with _reachable():
+            try:
+                async for event in handle.fetch_history_events(rpc_timeout=RPC_TIMEOUT):
+                    request = event.workflow_execution_update_accepted_event_attributes.accepted_request
+                    if request.meta.update_id == update_id:
+                        payloads = request.input.args.payloads
+                        change: Change = (await self._client.data_converter.decode(payloads, [kind]))[0]
+                        return change
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+        return None
+
+    async def _update(
+        self, order_id: OrderId, name: str, change: Change, update_id: str, result: type | None = None
+    ) -> Any:  # noqa: ANN401 - whatever the Update answers with
+        handle = self._client.get_workflow_handle(order_workflow_id(order_id))
+        try:
+            with _reachable():
+                # The SDK waits for the outcome for as long as it takes, whatever time-out its calls have.
+                async with asyncio.timeout(self._patience.total_seconds()):
+                    return await handle.execute_update(name, change, id=update_id, result_type=result)
+        except WorkflowUpdateFailedError as error:
+            raise _said(error) from error
+        except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError) as error:
+            raise Unavailable("order's workflow") from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise OrderEnded from error
+            if error.status in _NOT_READY:
+                raise Unavailable("order's workflow") from error
+            raise
 
     async def _started_before(self, order_id: OrderId) -> StartOrder:
         before = await self.unwritten(order_id)
@@ -128,3 +279,18 @@ def _reachable() -> Iterator[None]:
         if error.status in _AWAY:
             raise Unavailable("workflow engine") from error
         raise
+
+
+def _said(failed: WorkflowUpdateFailedError) -> Exception:
+    """What an Update was refused with, in its own words; a failure without a code of ours is a bug and stays one."""
+    cause = failed.cause
+    if not isinstance(cause, ApplicationError):
+        return failed
+    if cause.type == _ENDED_MEANWHILE:
+        return OrderEnded()
+    kind = _REFUSALS.get(cause.type)
+    if kind is None:
+        return failed
+    refusal = kind.__new__(kind)
+    Exception.__init__(refusal, cause.message)
+    return refusal

@@ -126,8 +126,24 @@ class Orders(_Section):
     attention_window: Duration = Field(
         default=timedelta(days=1), description="How soon an operator is to answer an order that needs attention."
     )
-    retry_payment: bool = Field(
-        default=False, description="After a declined card wait for another one (no effect until another can be given)."
+    retry_payment: bool = Field(default=False, description="After a declined card wait for another one.")
+    provider_patience: Duration = Field(
+        default=timedelta(hours=1),
+        description="How long a provider may stay away before an order that can still be undone is rejected, about.",
+    )
+    capture_patience: Duration = Field(
+        default=timedelta(hours=22), description="The same for taking the money; then an operator is asked."
+    )
+    undo_patience: Duration = Field(
+        default=timedelta(hours=22), description="The same for undoing a step; then an operator is asked."
+    )
+    key_memory: Duration = Field(
+        default=timedelta(hours=23),
+        description="How long providers remember a key; what is older and unknown is looked into by an operator.",
+    )
+    second_look: Duration = Field(
+        default=timedelta(minutes=2),
+        description="After this an undo that found nothing looks again: a provider may do late what it never answered.",
     )
 
 

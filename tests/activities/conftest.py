@@ -11,11 +11,12 @@ from tests.fixtures.settings import MakeSettings
 from tests.sandbox.running import SandboxClient, running_sandbox, settings_for
 
 TIMEOUT = "PT1S"
+LATE = 1
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxClient]:
-    with running_sandbox(settings_for(tmp_path_factory.mktemp("sandbox") / "state.db")) as client:
+    with running_sandbox(settings_for(tmp_path_factory.mktemp("sandbox") / "state.db", late_after=LATE)) as client:
         yield client
 
 

@@ -14,6 +14,7 @@ import pytest
 from fulfillment.domain.errors import OutcomeUnknown, ProviderUnavailable
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
+from fulfillment.gateways.answers import Answer
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient, UnexpectedAnswer
 from fulfillment.gateways.payments import HttpPaymentGateway
@@ -56,10 +57,12 @@ EFFECTS: dict[str, Ask] = {
     "void": lambda client: HttpPaymentGateway(client).void("k", "auth_1"),
     "refund": lambda client: HttpPaymentGateway(client).refund("k", "auth_1", Money(1, "EUR")),
     "book": lambda client: HttpCarrier(client).book("k", ORDER, {}, []),
+    "cancel": lambda client: HttpCarrier(client).cancel("k", "T"),
 }
 LOOK_UPS: dict[str, Ask] = {
     "payment": lambda client: HttpPaymentGateway(client).find("k"),
     "parcel": lambda client: HttpCarrier(client).find("k"),
+    "cancelled parcel": lambda client: HttpCarrier(client).find_cancelled("k"),
 }
 AUTHORIZE, BOOK = EFFECTS["authorize"], EFFECTS["book"]
 
@@ -75,7 +78,7 @@ NOT_IN_THE_CONTRACT = (
     answer("201 x", '{"id": 7, "tracking_number": 7}'),
     answer("402 x", "<html>"),
     answer("422 x", '{"code": "invalid_request"}'),
-    answer("404 x", '{"code": "not_found"}'),
+    answer("404 x", '{"code": "no_route"}'),
 )
 
 
@@ -98,11 +101,50 @@ async def test_nobody_knows_what_became_of_an_effect_without_an_answer(effect: s
         await ask(EFFECTS[effect], *([said] if said else []))
 
 
-@pytest.mark.parametrize("effect", ["authorize", "book"])
+@pytest.mark.parametrize("effect", EFFECTS)
 @pytest.mark.parametrize("said", NOT_IN_THE_CONTRACT)
 async def test_an_answer_that_is_not_in_the_contract_is_neither_done_nor_refused(effect: str, said: bytes) -> None:
     with pytest.raises(UnexpectedAnswer):
         await ask(EFFECTS[effect], said)
+
+
+@pytest.mark.parametrize(
+    ("effect", "code", "refusal"),
+    [
+        ("capture", "not_capturable", "not_capturable"),
+        ("void", "already_captured", "already_captured"),
+        ("refund", "exceeds_captured", "exceeds_captured"),
+        ("cancel", "already_picked_up", "too_late"),
+        ("cancel", "cancel_refused", "cancel_refused"),
+    ],
+)
+async def test_a_conflict_the_contract_names_is_a_refusal_of_its_effect_alone(
+    effect: str, code: str, refusal: str
+) -> None:
+    conflict = answer("409 x", f'{{"code": "{code}"}}')
+    assert await ask(EFFECTS[effect], conflict) == Answer(refusal=refusal)
+    for other in set(EFFECTS) - {effect}:
+        with pytest.raises(UnexpectedAnswer):
+            await ask(EFFECTS[other], conflict)
+
+
+@pytest.mark.parametrize(
+    ("effect", "refusal"),
+    [
+        ("capture", "payment_declined"),
+        ("void", "unknown_payment"),
+        ("refund", "unknown_payment"),
+        ("cancel", "cancel_refused"),
+    ],
+)
+async def test_what_the_provider_never_heard_of_is_refused(effect: str, refusal: str) -> None:
+    assert await ask(EFFECTS[effect], answer("404 x", '{"code": "not_found"}')) == Answer(refusal=refusal)
+
+
+@pytest.mark.parametrize("effect", ["authorize", "book"])
+async def test_where_there_is_nothing_to_hear_of_not_found_is_no_answer(effect: str) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        await ask(EFFECTS[effect], answer("404 x", '{"code": "not_found"}'))
 
 
 async def test_a_provider_that_holds_the_line_is_given_up_in_time() -> None:

@@ -3,24 +3,31 @@ Money moves once, however often a step runs and wherever it dies.
 """
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from fulfillment.activities.payments import ReversalRefused
+from fulfillment.contracts.naming import operation_key
+from fulfillment.contracts.payments import Reversal
+from fulfillment.contracts.providers import Told
+from fulfillment.db.changes import OutOfStep
 from fulfillment.domain.errors import (
+    CannotTell,
     DomainError,
     InsufficientFunds,
     OutcomeUnknown,
     PaymentDeclined,
     ProviderUnavailable,
 )
+from fulfillment.domain.ids import OrderId
 from fulfillment.domain.operations import OperationKind
+from fulfillment.domain.orders import OrderStatus
 from tests.activities.shop import TOTAL, Shop
 from tests.fixtures.logs import LogLines
+from tests.fixtures.waiting import until
 
 AUTHORIZED = [("authorize", "succeeded")]
 CAPTURED = [*AUTHORIZED, ("capture", "succeeded")]
-VOIDED = [*AUTHORIZED, ("void", "succeeded")]
 
 
 async def test_steps_that_run_twice_move_the_money_once(shop: Shop) -> None:
@@ -80,7 +87,7 @@ async def test_an_answer_that_was_lost_is_looked_up_not_asked_for_again(shop: Sh
 async def test_the_lost_answer_to_a_capture_is_looked_up_too(shop: Shop) -> None:
     order_id = await shop.placed()
     await shop.authorize(order_id)
-    shop.sandbox.put("/control", json={"capture": {"lose_answer_rate": 1}})
+    shop.control(capture={"lose_answer_rate": 1})
     with pytest.raises(OutcomeUnknown):
         await shop.capture(order_id)
     shop.nothing_but_look_ups()
@@ -93,9 +100,8 @@ async def test_the_lost_answer_to_a_capture_is_looked_up_too(shop: Shop) -> None
 async def test_a_provider_that_fails_twice_is_asked_a_third_time(shop: Shop) -> None:
     order_id = await shop.placed(token="tok_flaky")
     for _ in range(2):
-        with pytest.raises(ProviderUnavailable) as unavailable:
+        with pytest.raises(ProviderUnavailable):
             await shop.authorize(order_id)
-        assert unavailable.value.retry_after is not None
     await shop.authorize(order_id)
 
     assert shop.ledger(order_id) == AUTHORIZED
@@ -115,7 +121,7 @@ async def test_as_long_as_nobody_can_say_what_happened_nothing_more_is_asked(sho
     order_id = await shop.placed(token="tok_lost_answer")
     with pytest.raises(OutcomeUnknown):
         await shop.authorize(order_id)
-    shop.sandbox.put("/control", json={"lookup": {"down": True}})
+    shop.control(lookup={"down": True})
     with pytest.raises(ProviderUnavailable):
         await shop.authorize(order_id)
 
@@ -166,61 +172,198 @@ async def test_a_capture_that_is_declined_takes_nothing(shop: Shop) -> None:
     assert (await shop.warehouse.order(order_id)).status == "processing"
 
 
-async def test_a_reversal_lets_go_of_the_money_once(shop: Shop) -> None:
+async def test_a_capture_that_is_declined_is_on_the_timeline_once_and_may_be_tried_under_another_number(
+    shop: Shop,
+) -> None:
+    order_id = await shop.placed(token="tok_capture_declined")
+    await shop.authorize(order_id)
+    for n in (1, 1, 2):
+        with pytest.raises(PaymentDeclined):
+            await shop.capture(order_id, n=n)
+
+    assert await shop.state(order_id, OperationKind.CAPTURE) == "refused"
+    assert (await shop.warehouse.events(order_id)).count("payment_declined") == 2
+
+
+async def test_a_parcel_that_has_left_already_is_paid_without_a_step_back(shop: Shop) -> None:
     order_id = await shop.placed()
     await shop.authorize(order_id)
+    await shop.warehouse.become(order_id, OrderStatus.SHIPPED)
     for _ in range(2):
-        await shop.reverse(order_id)
+        await shop.capture(order_id, shipped=True)
     row = await shop.warehouse.order(order_id)
 
-    assert shop.ledger(order_id) == VOIDED
-    assert (row.payment_status, row.authorized) == ("voided", 0)
-    assert (await shop.warehouse.events(order_id)).count("payment_voided") == 1
+    assert (row.status, row.payment_status, row.captured) == ("shipped", "captured", TOTAL.amount)
 
 
-async def test_a_reversal_of_what_never_happened_does_nothing(shop: Shop) -> None:
-    order_id = await shop.placed()
+async def test_an_answer_that_comes_after_all_is_found_and_not_asked_for_again(shop: Shop) -> None:
+    order_id = await shop.placed(token="tok_late")
     for _ in range(2):
-        await shop.reverse(order_id)
+        with pytest.raises(OutcomeUnknown):
+            await shop.authorize(order_id)
+    assert shop.ledger(order_id) == []
+
+    async def it_is_done() -> bool:
+        return shop.ledger(order_id) == AUTHORIZED
+
+    await until(it_is_done)
+    shop.nothing_but_look_ups()
+    await shop.authorize(order_id)
+
+    assert shop.balance(order_id) == (TOTAL.amount, 0, 0)
+
+
+async def test_after_a_declined_card_the_order_waits_for_another_one(shop: Shop) -> None:
+    order_id = await shop.placed(token="tok_declined")
+    for _ in range(2):
+        with pytest.raises(PaymentDeclined):
+            await shop.authorize(order_id, another_card=True)
+    row = await shop.warehouse.order(order_id)
+
+    assert (row.status, row.payment_status, row.payment_token) == ("awaiting_payment", "failed", None)
+    assert (await shop.warehouse.events(order_id))[2:] == ["payment_declined", "payment_requested"]
+    assert row.payment_due_at - row.updated_at == timedelta(days=7)
+
+
+async def test_another_declined_card_does_not_begin_the_days_to_pay_anew(shop: Shop) -> None:
+    order_id = await shop.placed(token="tok_declined")
+    with pytest.raises(PaymentDeclined):
+        await shop.authorize(order_id, another_card=True)
+    due = (await shop.warehouse.order(order_id)).payment_due_at
+    await shop.pay(order_id, "tok_insufficient_funds")
+    with pytest.raises(InsufficientFunds):
+        await shop.authorize(order_id, n=2, another_card=True)
+    row = await shop.warehouse.order(order_id)
+
+    assert (row.status, row.payment_due_at) == ("awaiting_payment", due)
+    assert (await shop.warehouse.events(order_id)).count("payment_requested") == 2
+
+
+async def test_what_may_have_happened_too_long_ago_is_not_done_again(shop: Shop) -> None:
+    order_id = await shop.placed(token="tok_visa")
+    await shop.intend(order_id, OperationKind.AUTHORIZE)
+    await shop.grow_old(order_id)
+    for _ in range(2):
+        with pytest.raises(CannotTell):
+            await shop.authorize(order_id)
 
     assert shop.ledger(order_id) == []
-    assert await shop.state(order_id, OperationKind.VOID) == "undone"
-    assert "payment_voided" not in await shop.warehouse.events(order_id)
 
 
-async def test_a_reversal_finds_the_authorisation_nobody_told_us_of(shop: Shop) -> None:
-    order_id = await shop.placed(token="tok_lost_answer")
-    with pytest.raises(OutcomeUnknown):
+async def test_what_certainly_never_happened_is_done_however_old_it_is(shop: Shop) -> None:
+    order_id = await shop.placed()
+    shop.control(authorize={"down": True})
+    with pytest.raises(ProviderUnavailable):
         await shop.authorize(order_id)
-    await shop.reverse(order_id)
+    await shop.grow_old(order_id)
+    shop.control(lookup={"down": True})
+    await shop.authorize(order_id)
 
-    assert shop.ledger(order_id) == VOIDED
-    assert shop.balance(order_id) == (0, 0, 0)
+    assert shop.ledger(order_id) == AUTHORIZED
 
 
-async def test_a_reversal_whose_answer_was_lost_is_looked_up(shop: Shop) -> None:
+async def test_an_operator_can_say_that_it_happened_if_he_knows_its_name(shop: Shop) -> None:
+    order_id = await shop.placed()
+    key = await shop.intend(order_id, OperationKind.AUTHORIZE)
+    reference = shop.sandbox.authorized(order_id=str(order_id), amount=TOTAL.amount).rsplit("/", 1)[1]
+    with pytest.raises(CannotTell):
+        await shop.authorize(order_id, told=Told(operation=key))
+    for _ in range(2):
+        await shop.authorize(order_id, told=Told(operation=key, reference=reference))
+    await shop.capture(order_id)
+
+    assert shop.ledger(order_id) == CAPTURED
+    assert (await shop.warehouse.events(order_id))[2:] == ["payment_authorized", "payment_captured"]
+
+
+async def test_an_operator_can_say_that_the_money_was_taken(shop: Shop) -> None:
     order_id = await shop.placed()
     await shop.authorize(order_id)
-    shop.sandbox.put("/control", json={"void": {"lose_answer_rate": 1}})
-    with pytest.raises(OutcomeUnknown):
-        await shop.reverse(order_id)
-    shop.nothing_but_look_ups()
-    await shop.reverse(order_id)
-
-    assert shop.ledger(order_id) == VOIDED
-    assert (await shop.warehouse.order(order_id)).payment_status == "voided"
-
-
-async def test_a_reversal_that_is_refused_is_never_taken_for_done(shop: Shop) -> None:
-    order_id = await shop.placed(token="tok_undo_fails")
-    await shop.authorize(order_id)
+    told = Told(operation=operation_key(order_id, OperationKind.CAPTURE, 1))
     for _ in range(2):
-        with pytest.raises(ReversalRefused):
-            await shop.reverse(order_id)
-    row = await shop.warehouse.order(order_id)
+        await shop.capture(order_id, told=told)
 
-    assert (row.status, row.payment_status, row.authorized) == ("cancelling", "authorized", TOTAL.amount)
-    assert "payment_voided" not in await shop.warehouse.events(order_id)
+    assert shop.ledger(order_id) == AUTHORIZED
+    assert (await shop.warehouse.order(order_id)).status == "awaiting_shipment"
+
+
+async def test_what_an_operator_says_about_something_else_is_no_answer(shop: Shop) -> None:
+    order_id = await shop.placed()
+    await shop.authorize(order_id)
+    await shop.capture(order_id, told=Told(operation=operation_key(order_id, OperationKind.AUTHORIZE, 1)))
+
+    assert shop.ledger(order_id) == CAPTURED
+
+
+async def test_money_that_is_not_set_aside_any_more_cannot_be_taken_which_is_final(shop: Shop) -> None:
+    order_id = await shop.placed()
+    await shop.authorize(order_id)
+    reference = (await shop.entry(order_id, OperationKind.AUTHORIZE)).provider_reference
+    assert shop.sandbox.void(f"/payments/authorizations/{reference}").status_code == 201
+
+    await _is_declined(shop, order_id)
+
+
+async def test_money_a_provider_never_heard_of_cannot_be_taken_which_is_final(shop: Shop) -> None:
+    order_id = await shop.placed()
+    key = await shop.intend(order_id, OperationKind.AUTHORIZE)
+    await shop.authorize(order_id, told=Told(operation=key, reference="auth_misspelt"))
+
+    await _is_declined(shop, order_id)
+
+
+async def _is_declined(shop: Shop, order_id: OrderId) -> None:
+    for _ in range(2):
+        with pytest.raises(PaymentDeclined):
+            await shop.capture(order_id)
+    assert await shop.state(order_id, OperationKind.CAPTURE) == "refused"
+    assert (await shop.warehouse.order(order_id)).status == "processing"
+    assert (await shop.warehouse.events(order_id))[-1] == "payment_declined"
+
+
+@pytest.mark.parametrize("step", ["authorize", "capture", "book"])
+async def test_an_attempt_that_comes_after_the_order_went_on_asks_nobody(step: str, shop: Shop) -> None:
+    order_id = await shop.placed()
+    await shop.intend(order_id, OperationKind(step))
+    await shop.begin_undo(order_id)
+    with pytest.raises(OutOfStep):
+        await getattr(shop, step)(order_id)
+
+    assert (shop.ledger(order_id), shop.parcels(order_id)) == ([], [])
+
+
+async def test_an_attempt_that_is_overtaken_by_the_undo_changes_nothing_of_it(shop: Shop) -> None:
+    order_id = await shop.placed()
+    shop.control(authorize={"latency_ms": [600, 600]})
+    late = asyncio.create_task(shop.authorize(order_id))
+
+    async def it_is_intended() -> bool:
+        return await shop.state(order_id, OperationKind.AUTHORIZE) == "intended"
+
+    await until(it_is_intended)
+    assert await shop.reverse(order_id) is Reversal.LOOK_AGAIN
+    with pytest.raises(OutOfStep):
+        await late
+    assert await shop.reverse(order_id, last_look=True) is Reversal.DONE
+
+    assert shop.balance(order_id) == (0, 0, 0)
+    assert await shop.state(order_id, OperationKind.AUTHORIZE) == "undone"
+
+
+async def test_a_failure_that_is_heard_of_after_the_undo_changes_nothing_of_it(shop: Shop) -> None:
+    order_id = await shop.placed()
+    shop.control(authorize={"latency_ms": [600, 600], "down": True})
+    late = asyncio.create_task(shop.authorize(order_id))
+
+    async def it_is_intended() -> bool:
+        return await shop.state(order_id, OperationKind.AUTHORIZE) == "intended"
+
+    await until(it_is_intended)
+    assert await shop.reverse(order_id, last_look=True) is Reversal.DONE
+    with pytest.raises(ProviderUnavailable):
+        await late
+
+    assert await shop.state(order_id, OperationKind.AUTHORIZE) == "undone"
 
 
 @pytest.mark.parametrize("end", ["capture", "reverse"])

@@ -7,14 +7,18 @@ from datetime import UTC, datetime
 
 import pytest
 
+from fulfillment.contracts.providers import Told
+from fulfillment.contracts.shipping import ShipmentBooked, ShipmentCancellation
 from fulfillment.db import inbox
+from fulfillment.db.changes import OutOfStep
 from fulfillment.db.tables import inbox as inbox_table
 from fulfillment.db.tables import shipments
-from fulfillment.domain.errors import CarrierRefused, OutcomeUnknown, ProviderUnavailable
+from fulfillment.domain.errors import CannotTell, CarrierRefused, OutcomeUnknown, ProviderUnavailable
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.operations import OperationKind
 from fulfillment.domain.shipping import ParcelEvent
 from tests.activities.shop import Shop
+from tests.fixtures.waiting import until
 
 
 def parcels(shop: Shop, order_id: OrderId) -> list[str]:
@@ -109,6 +113,62 @@ async def test_a_free_order_is_ready_with_its_booking(shop: Shop) -> None:
         await shop.book(order_id, completes=True)
 
     assert (await shop.warehouse.order(order_id)).status == "awaiting_shipment"
+
+
+async def test_another_parcel_of_an_order_is_booked_under_its_own_number(shop: Shop) -> None:
+    order_id = await shop.placed()
+    first = await shop.book(order_id)
+    second, again = [await shop.book(order_id, n=2, completes=True) for _ in range(2)]
+
+    assert second == again != first
+    assert parcels(shop, order_id) == [first.tracking_number, second.tracking_number]
+    assert (await shop.warehouse.order(order_id)).status == "awaiting_shipment"
+
+
+async def test_a_booking_too_old_to_be_looked_up_is_not_made_again(shop: Shop) -> None:
+    order_id = await shop.placed()
+    key = await shop.intend(order_id, OperationKind.BOOK)
+    await shop.grow_old(order_id)
+    for _ in range(2):
+        with pytest.raises(CannotTell):
+            await shop.book(order_id)
+    assert parcels(shop, order_id) == []
+
+    booked = await shop.book(order_id, told=Told(operation=key, reference="T-1"))
+    assert booked == ShipmentBooked(carrier="sandbox", tracking_number="T-1")
+    assert await shop.warehouse.count(shipments, order_id=order_id, tracking_number="T-1") == 1
+
+
+async def test_a_parcel_of_another_order_is_no_answer_to_what_became_of_a_booking(shop: Shop) -> None:
+    other, order_id = await shop.placed(), await shop.placed()
+    taken = (await shop.book(other)).tracking_number
+    key = await shop.intend(order_id, OperationKind.BOOK)
+    await shop.grow_old(order_id)
+    for _ in range(2):
+        with pytest.raises(CannotTell):
+            await shop.book(order_id, told=Told(operation=key, reference=taken))
+
+    assert await shop.state(order_id, OperationKind.BOOK) == "intended"
+    assert "shipment_booked" not in await shop.warehouse.events(order_id)
+    assert (await shop.book(order_id, told=Told(operation=key, reference="T-2"))).tracking_number == "T-2"
+
+
+async def test_a_booking_that_is_overtaken_by_its_cancellation_changes_nothing_of_it(shop: Shop) -> None:
+    order_id = await shop.placed()
+    shop.control(book={"latency_ms": [600, 600]})
+    late = asyncio.create_task(shop.book(order_id))
+
+    async def it_is_intended() -> bool:
+        return await shop.state(order_id, OperationKind.BOOK) == "intended"
+
+    await until(it_is_intended)
+    assert (await shop.cancel(order_id)).outcome is ShipmentCancellation.LOOK_AGAIN
+    with pytest.raises(OutOfStep):
+        await late
+    assert (await shop.cancel(order_id, last_look=True)).outcome is ShipmentCancellation.DONE
+
+    assert shop.parcels(order_id) == ["cancelled"]
+    assert await shop.state(order_id, OperationKind.BOOK) == "undone"
 
 
 async def test_events_that_came_before_we_knew_the_parcel_are_claimed_with_it(shop: Shop) -> None:

@@ -28,6 +28,8 @@ from tests.api.carrier import (
 from tests.fixtures.api import serving
 from tests.fixtures.proxy import proxy_to
 
+DAY = timedelta(days=1)
+
 
 async def test_an_event_without_an_order_is_accepted_and_waits(carrier: Carrier, database: Database) -> None:
     with capture_logs() as logs:
@@ -59,7 +61,7 @@ async def test_a_parcel_is_found_by_its_number_when_the_reference_is_missing_or_
     temporal: Client,
     database: Database,
 ) -> None:
-    again = InboxSignals(database, resources.orders, AT_ONCE)
+    again = InboxSignals(database, resources.orders, DAY, AT_ONCE)
     await store(database, order_id=reference)
 
     early = await again.signal_stuck()
@@ -83,7 +85,7 @@ async def test_events_of_closed_orders_and_of_none_at_all_are_not_kept_for_ever(
     await store(database, order_id=uuid4(), received_at=datetime.now(UTC) - timedelta(hours=23))
     await store(database, order_id=uuid4(), received_at=datetime.now(UTC) - timedelta(hours=25))
 
-    await InboxSignals(database, resources.orders, AT_ONCE).signal_stuck()
+    await InboxSignals(database, resources.orders, DAY, AT_ONCE).signal_stuck()
 
     outcomes = {row.id: row.outcome for row in await rows(database)}
     assert list(outcomes.values()) == ["closed", None, "unknown_order"]
@@ -95,7 +97,7 @@ async def test_two_processes_never_take_the_same_event(
     for n in range(20):
         await store(database, order_id=order_of(waiting), event_id=f"evt_{n}")
     pace = Pace(age=timedelta(0), batch=5)
-    processes = [InboxSignals(database, resources.orders, pace) for _ in range(4)]
+    processes = [InboxSignals(database, resources.orders, DAY, pace) for _ in range(4)]
 
     taken = await asyncio.gather(*(process.signal_stuck() for process in processes))
 
@@ -109,7 +111,7 @@ async def test_what_one_process_has_taken_is_left_alone_until_its_lease_ends(
 ) -> None:
     soon = func.now() + timedelta(milliseconds=300)
     await store(database, order_id=order_of(waiting), leased_until=soon)
-    other = InboxSignals(database, resources.orders, AT_ONCE)
+    other = InboxSignals(database, resources.orders, DAY, AT_ONCE)
 
     assert await other.signal_stuck() == 0
     await asyncio.sleep(0.4)
@@ -123,7 +125,7 @@ async def test_an_event_that_cannot_be_passed_on_does_not_hold_up_the_others(
     await store(database, order_id=order_of(waiting), event_id="evt_2")
 
     with capture_logs() as logs:
-        await InboxSignals(database, resources.orders, AT_ONCE).signal_stuck()
+        await InboxSignals(database, resources.orders, DAY, AT_ONCE).signal_stuck()
 
     assert [event.id for event in await signals(temporal, waiting)] == ["evt_2"]
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["inbox_signal_failed"]
@@ -140,7 +142,7 @@ async def test_the_loop_outlives_a_database_that_fails(
     await execute("ALTER TABLE inbox RENAME TO away")
 
     with capture_logs() as logs:
-        async with InboxSignals(database, resources.orders, AT_ONCE).running():
+        async with InboxSignals(database, resources.orders, DAY, AT_ONCE).running():
             await asyncio.sleep(0.2)
             await execute("ALTER TABLE away RENAME TO inbox")
             row = await settled(database)
@@ -160,7 +162,7 @@ async def test_an_unreachable_engine_is_a_warning_and_the_event_is_kept(
         await store(database, order_id=uuid4())
 
         with capture_logs() as logs:
-            handled = await InboxSignals(database, away.orders, AT_ONCE).signal_stuck()
+            handled = await InboxSignals(database, away.orders, DAY, AT_ONCE).signal_stuck()
 
     assert handled == 0
     assert [(line["event"], line["log_level"]) for line in logs] == [("inbox_waits", "warning")]

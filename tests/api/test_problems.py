@@ -4,15 +4,19 @@ Every answer that is not a success is a problem with a code, and every code has 
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID
 
 import httpx2
 import pytest
 
+from fulfillment.api.changes import OrderChanges
 from fulfillment.api.problem_pages import EXPLANATIONS
 from fulfillment.api.problems import PROBLEM_TYPES, Problem
 from fulfillment.api.resources import ApiResources
 from fulfillment.domain.errors import DomainError, FulfillmentError, OrderNotFound, TransientError, Unavailable
+from fulfillment.domain.keyring import Key
+from fulfillment.fingerprint import FingerprintRing
 from fulfillment.orchestrator import OrderOrchestrator
 from fulfillment.settings import Settings
 from tests.api.bodies import a_key, an_order
@@ -39,7 +43,14 @@ GENERAL = {
     "idempotency_key_reused": 422,
     "reference_taken": 409,
     "below_reserved": 409,
+    "order_not_cancellable": 409,
+    "order_not_amendable": 409,
+    "payment_not_awaited": 409,
+    "action_not_available": 409,
+    "stock_short": 409,
+    "unknown_sku": 409,
 }
+KEYS = (Key("k1", bytes(32)),)
 
 
 def errors_below(kind: type[FulfillmentError]) -> Iterator[type[FulfillmentError]]:
@@ -120,14 +131,8 @@ class BuggyOrchestrator(OrderOrchestrator):
 
 @pytest.fixture
 def buggy(resources: ApiResources) -> ApiResources:
-    return ApiResources(
-        settings=resources.settings,
-        database=resources.database,
-        orders=BuggyOrchestrator.__new__(BuggyOrchestrator),
-        intake=resources.intake,
-        watcher=resources.watcher,
-        inbox=resources.inbox,
-    )
+    orders = BuggyOrchestrator.__new__(BuggyOrchestrator)
+    return replace(resources, orders=orders, changes=OrderChanges(resources.database, orders, FingerprintRing(KEYS)))
 
 
 async def test_a_bug_is_logged_and_not_shown(buggy: ApiResources, log_lines: LogLines) -> None:

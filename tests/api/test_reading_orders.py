@@ -59,8 +59,8 @@ LOST_ORDER: dict[str, Any] = {
         "since": "2026-01-02T03:04:05Z",
         "due_at": None,
         "resume_status": "shipped",
+        "operation": None,
     },
-    "actions": [],
     "version": 2,
     "updated_at": "2026-01-02T03:04:05Z",
 }
@@ -119,6 +119,7 @@ async def test_a_written_order_shows_all_of_the_contract(api: httpx2.AsyncClient
         captured=9900,
         attention_reason="lost",
         attention_since=since,
+        attention_actions=["found", "refund", "reship"],
         resume_status="shipped",
         updated_at=since,
     )
@@ -128,7 +129,12 @@ async def test_a_written_order_shows_all_of_the_contract(api: httpx2.AsyncClient
         order = (await api.get(receipt.headers["location"])).json()
 
     assert len(queries) == 1
-    assert order == {**LOST_ORDER, **{name: receipt.json()[name] for name in ("id", "accepted_at")}}
+    path, names = receipt.headers["location"], ("found", "refund", "reship")
+    assert order == {
+        **LOST_ORDER,
+        "actions": [{"name": name, "href": f"{path}/actions/{name}"} for name in names],
+        **{name: receipt.json()[name] for name in ("id", "accepted_at")},
+    }
 
 
 async def test_an_order_that_failed_says_why(api: httpx2.AsyncClient, resources: ApiResources) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from fulfillment.activities.orders import SqlOrderActivities
 from fulfillment.api.resources import ApiResources
 from fulfillment.contracts.encryption import Cipher
-from fulfillment.contracts.orders import PlaceOrder, StartOrder, Terms
+from fulfillment.contracts.orders import StartOrder, Terms
+from fulfillment.contracts.steps import PlaceOrder
 from fulfillment.db.tables import operations, orders, shipments, stock
 from fulfillment.domain.ids import OrderId
 

@@ -9,7 +9,10 @@ from pydantic import BaseModel, SecretStr
 from pydantic_settings import BaseSettings
 
 from fulfillment import settings
-from fulfillment.contracts.orders import Address, Card, Line, PlaceOrder, StartOrder
+from fulfillment.contracts.messages import Act, Cancel, Pay, Readdress
+from fulfillment.contracts.orders import Address, Card, Line, Resume, StartOrder
+from fulfillment.contracts.steps import PlaceOrder, Reship, TakePayment
+from fulfillment.domain.attention import Action
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.keyring import parse_keys
 from fulfillment.domain.money import Money
@@ -39,7 +42,23 @@ _ORDER = StartOrder(
 )
 
 
-@pytest.mark.parametrize("value", [_ORDER, PlaceOrder(order=_ORDER, run_id="r"), _ORDER.shipping_address])
+_PAY = Pay(card=Card(token=_PRIVATE), actor="a", key="k", fingerprint="f", fingerprint_key="k")
+_ACT = Act(action=Action.RETRY, actor="a", reason=_PRIVATE)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        _ORDER,
+        PlaceOrder(order=_ORDER, run_id="r"),
+        _ORDER.shipping_address,
+        TakePayment(order_id=_ORDER.order_id, n=1, payment=_PAY),
+        Reship(order_id=_ORDER.order_id, n=1, answer=_ACT),
+        Cancel(actor="a", reason=_PRIVATE),
+        Resume(actor="a", reason=_PRIVATE),
+        Readdress(address=_ORDER.shipping_address, actor="a"),
+    ],
+)
 def test_a_message_that_ends_up_in_a_log_tells_nothing_about_people(value: object) -> None:
     assert _PRIVATE not in repr(value)
     assert _PRIVATE not in str(value)
@@ -48,7 +67,7 @@ def test_a_message_that_ends_up_in_a_log_tells_nothing_about_people(value: objec
 def test_every_field_about_people_is_covered_by_the_sample() -> None:
     unset = {field.name for field in dataclasses.fields(StartOrder) if getattr(_ORDER, field.name) is None}
 
-    assert unset == {"reference"}
+    assert unset == {"reference", "resume"}
     assert None not in dataclasses.astuple(_ORDER.shipping_address)
 
 
@@ -61,7 +80,7 @@ def test_a_key_does_not_print_its_secret() -> None:
 
 def test_every_setting_that_is_a_secret_is_typed_as_one() -> None:
     suspicious = ("key", "secret", "password", "token", "url")
-    public = {"Api.public_url", "Provider.url", "Carriers.url"}
+    public = {"Api.public_url", "Provider.url", "Carriers.url", "Orders.key_memory"}
     plain = {
         f"{section.__name__}.{name}"
         for _, section in inspect.getmembers(settings, inspect.isclass)

@@ -4,41 +4,22 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
-from structlog.testing import capture_logs
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from fulfillment.api.resources import ApiResources
-from fulfillment.cli.app import app
 from fulfillment.db.changes import Change, Fact, apply
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.local.endpoints import Endpoints
 from tests.api.bodies import a_key, an_order
 from tests.api.writing import id_in, start_of, write
-
-Run = Callable[..., Coroutine[Any, Any, Result]]
-
-
-@pytest.fixture
-def run(api: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command against the API of the test, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FULFILLMENT_API_KEY", raising=False)
-    monkeypatch.setenv("FULFILLMENT_API_URL", str(api.base_url))
-
-    async def command(*arguments: str, text: str | None = None) -> Result:
-        # The API's own log lines would end up in the output of the command.
-        with capture_logs():
-            return await asyncio.to_thread(lambda: CliRunner().invoke(app, arguments, input=text))
-
-    return command
+from tests.cli.running import Run
 
 
 def new_order(**changes: Any) -> dict[str, Any]:

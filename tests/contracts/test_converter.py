@@ -5,10 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationError
 
 from fulfillment.contracts.converter import data_converter
-from fulfillment.contracts.orders import ReleaseStock
+from fulfillment.contracts.steps import ReleaseStock
+from fulfillment.domain.errors import CannotTell
 from fulfillment.domain.keyring import Key
 from tests.contracts.messages import MESSAGES, values_of
 
@@ -46,3 +49,12 @@ async def test_a_message_that_lacks_something_is_refused_and_not_guessed(wrong: 
         await PLAIN.decode(
             [Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(wrong).encode())], [ReleaseStock]
         )
+
+
+def test_a_refusal_arrives_as_its_code_and_with_what_it_is_about() -> None:
+    failure = Failure()
+    PLAIN.failure_converter.to_failure(CannotTell("o1:book:1"), PLAIN.payload_converter, failure)
+    error = PLAIN.failure_converter.from_failure(failure, PLAIN.payload_converter)
+
+    assert isinstance(error, ApplicationError)
+    assert (error.type, error.non_retryable, error.details) == ("cannot_tell", True, ("o1:book:1",))

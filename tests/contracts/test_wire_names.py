@@ -63,8 +63,8 @@ def test_a_new_field_needs_a_default_because_older_senders_do_not_send_it() -> N
 
 
 def test_additions_break_nobody() -> None:
-    added = _changed(("activities", "cancel_shipment"), "(CancelShipment) -> None")
-    added = _changed(("types", "CancelShipment"), {"order_id": "UUID"}, added)
+    added = _changed(("activities", "insure_shipment"), "(InsureShipment) -> None")
+    added = _changed(("types", "InsureShipment"), {"order_id": "UUID"}, added)
     added = _changed(("types", "OrderStatus", "archived"), {}, added)
 
     assert breakages(GOLDEN, added) == []

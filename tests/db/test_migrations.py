@@ -26,6 +26,8 @@ INSERT INTO orders (id, run_id, caller, customer_id, status, currency, total, sh
 INSERT INTO order_lines (order_id, position, sku, name, quantity, unit_price) SELECT id, 1, 'A', 'A', 1, 1 FROM orders;
 INSERT INTO order_events (order_id, sequence, key, kind, actor, data) SELECT id, 1, 'k', 'k', 'a', '{}' FROM orders;
 INSERT INTO operations (key, order_id, kind, n, state, provider) SELECT 'k', id, 'book', 1, 'done', 'p' FROM orders;
+INSERT INTO payment_requests (order_id, n, key, fingerprint, fingerprint_key, actor)
+    SELECT id, 1, 'k', 'f', 'k', 'a' FROM orders;
 INSERT INTO shipments (order_id, n, carrier, tracking_number, status) SELECT id, 1, 'c', 't', 'booked' FROM orders;
 INSERT INTO inbox (source, event_id, type, tracking_number, occurred_at) VALUES ('c', 'e', 't', 't', now());
 INSERT INTO stock (sku, name, on_hand) VALUES ('A', 'A', 1);

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fulfillment.contracts.orders import PlacementOutcome
+from fulfillment.contracts.steps import PlacementOutcome
 from fulfillment.db.tables import order_events, order_lines, orders, stock_movements
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import OrderStatus

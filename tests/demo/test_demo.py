@@ -39,12 +39,24 @@ def demo(*arguments: str | Path) -> "subprocess.Popen[str]":
     )
 
 
-def test_orders_on_every_kind_of_journey_end_where_they_should(tmp_path: Path) -> None:
+def test_orders_with_every_kind_of_scenario_end_where_they_should(tmp_path: Path) -> None:
+    lost = {"carrier": "lost", "expect": {"status": "needs_attention", "code": "lost"}}
+    hard = {"token": "tok_undo_fails", "cancel_at": "awaiting_shipment", "actions": ["retry", "resolved_by_hand"]}
+    late = {"carrier": "late_pick_up", "cancel_at": "awaiting_shipment"}
+    other = {"carrier": "lost", "actions": ["reship"], "expect": {"status": "delivered"}}
     file = written(
         tmp_path,
         a_line("R-home", ordered_on="1996-07-04", total_check=9900),
-        a_line("R-lost", scenario={"carrier": "lost"}),
+        a_line("R-lost", scenario=lost),
         a_line("R-stays", scenario={"carrier": "none"}),
+        a_line("R-soon", scenario={"cancel_at": "received"}),
+        a_line("R-slow", scenario={"cancel_at": "processing", "token": "tok_slow"}),
+        a_line("R-hard", scenario=hard),
+        a_line("R-late", scenario=late),
+        a_line("R-too-late", scenario={"cancel_at": "shipped"}),
+        a_line("R-other", scenario=other),
+        a_line("R-twice", scenario={"pay_later": ["tok_declined", "tok_visa"]}),
+        a_line("R-away", scenario={"token": "tok_late"}),
     )
 
     process = demo("--orders", file)
@@ -52,10 +64,22 @@ def test_orders_on_every_kind_of_journey_end_where_they_should(tmp_path: Path) -
 
     assert process.returncode == 0, output + errors
     assert "not part of an order, kept in its metadata: ordered_on" in output
-    for reference, status in (("R-home", "delivered"), ("R-lost", "needs_attention"), ("R-stays", "awaiting_shipment")):
-        assert re.search(rf"│ {reference} +│ C-1 +│ +99\.00 EUR │ {status} +│ +│ sandbox SBX\w+ │", output), output
+    ends = dict(re.findall(r"│ (R-\S+) +│ +99\.00 EUR │ (\w+ +│ \w*) +│", output))
+    assert {reference: re.sub(r"\W+", " ", end).strip() for reference, end in ends.items()} == {
+        "R-home": "delivered",
+        "R-lost": "needs_attention lost",
+        "R-stays": "awaiting_shipment",
+        "R-soon": "cancelled cancelled",
+        "R-slow": "cancelled cancelled",
+        "R-hard": "cancelled cancelled",
+        "R-late": "delivered",
+        "R-too-late": "delivered",
+        "R-other": "delivered",
+        "R-twice": "delivered",
+        "R-away": "delivered",
+    }, output
     assert re.findall(r"│ (I\d) │ .+ │ +(\d+) │ +│", output) == [(f"I{n}", "0") for n in range(1, 8)]
-    assert "3 orders accepted and brought to their ends" in output
+    assert "11 orders accepted and brought to their ends" in output
 
 
 def test_an_order_that_ends_elsewhere_fails_the_demo_and_is_named(tmp_path: Path) -> None:

@@ -216,13 +216,51 @@ async def test_money_of_an_order_that_ended_while_the_books_were_read_is_judged_
     assert broken(await check(clean, quiet, Ledger([account()])))["I4"] == 1
 
 
+VOID, GATE = f"{DELIVERED}:void:1", f"{DELIVERED}:cancel:1"
+ANSWERS = [
+    ("skip", "undo_failed", VOID, True),
+    ("resolved_by_hand", "undo_failed", f"{DELIVERED}:refund:2", True),
+    ("resolved_by_hand", "outcome_unknown", f"{DELIVERED}:capture:1", True),
+    ("resolved_by_hand", "shipped_unpaid", f"{DELIVERED}:capture:1", True),
+    ("retry", "undo_failed", VOID, False),
+    ("skip", "undo_failed", GATE, False),
+    ("resolved_by_hand", "undo_failed", GATE, False),
+    ("resolved_by_hand", "late_event", None, False),
+    ("resolved_by_hand", None, None, False),
+]
+
+
+@pytest.mark.parametrize(("action", "question", "operation", "settled"), ANSWERS)
+async def test_money_an_operator_settles_outside_is_not_looked_for(
+    clean: Database, quiet: Client, action: str, question: str | None, operation: str | None, settled: bool
+) -> None:
+    books = Ledger([account(captured=0, captures=0), account(REJECTED)])
+    assert broken(await check(clean, quiet, books)) == {"I4": 2}
+
+    for order_id in (DELIVERED, OPEN):
+        await answered(clean, order_id, {"action": action, "question": question, "operation": operation})
+
+    checks = await check(clean, quiet, books)
+    assert (str(DELIVERED) not in examples(checks, "I4")) is settled
+    assert str(REJECTED) in examples(checks, "I4"), "nobody has answered for that one"
+
+
+async def answered(database: Database, order_id: OrderId, data: dict[str, str | None]) -> None:
+    """An operator has closed a question."""
+    fact = {**an_event(order_id, 9), "key": "answer:1", "kind": "attention_resolved"}
+    told = {name: value for name, value in data.items() if value is not None}
+    counted = update(orders).where(orders.c.id == order_id).values(last_event=orders.c.last_event + 1)
+    async with database.transaction() as connection:
+        sequence = (await connection.execute(counted.returning(orders.c.last_event))).scalar_one()
+        await connection.execute(insert(order_events).values({**fact, "sequence": sequence, "data": told}))
+
+
 WAITING = {
     ("received", 2): True,
     ("processing", 0): False,
     ("processing", 2): True,
     ("cancelling", 2): True,
-    ("awaiting_payment", 6): False,
-    ("awaiting_payment", 8): True,
+    ("awaiting_payment", 0): True,
     ("awaiting_shipment", 29): False,
     ("awaiting_shipment", 31): True,
     ("shipped", 29): False,
@@ -245,13 +283,47 @@ async def test_an_order_that_waits_for_nobody_or_too_long_is_found(clean: Databa
     assert forgotten == WAITING
 
 
-async def test_a_question_to_an_operator_is_fine_until_it_is_overdue(clean: Database, quiet: Client) -> None:
-    asked = "UPDATE orders SET status = 'needs_attention', attention_reason = 'lost' WHERE status = 'processing'"
-    await plant(clean, asked)
-    assert broken(await check(clean, quiet, Ledger([account()]))) == {}
+@pytest.mark.parametrize(
+    "change",
+    [
+        """
+        UPDATE orders SET status = 'needs_attention', attention_reason = 'lost', attention_due_at = {} WHERE id = '{}'
+        """,
+        "UPDATE orders SET status = 'awaiting_payment', payment_due_at = {} WHERE id = '{}'",
+        """
+        INSERT INTO inbox (source, event_id, type, order_id, tracking_number, occurred_at, signalled_at, outcome,
+                           attention_due_at)
+        SELECT 'c', 'e', 'parcel.lost', id, 't', now(), now(), 'late_event', {} FROM orders WHERE id = '{}'
+        """,
+    ],
+    ids=["a question", "a payment", "a late event"],
+)
+@pytest.mark.parametrize(
+    ("due", "fine"),
+    [("now() - interval '1 minute'", True), ("now() - interval '1 hour'", False), ("NULL", False)],
+    ids=["due", "overdue", "never due"],
+)
+async def test_what_people_are_to_do_is_fine_until_it_is_overdue(
+    clean: Database, quiet: Client, change: str, due: str, fine: bool
+) -> None:
+    await plant(clean, change.format(due, OPEN))
 
-    await plant(clean, "UPDATE orders SET attention_due_at = now() - interval '1 hour' WHERE attention_reason = 'lost'")
-    assert broken(await check(clean, quiet, Ledger([account()]))) == {"I5": 1}
+    checks = await check(clean, quiet, Ledger([account()]))
+
+    assert broken(checks) == ({} if fine else {"I5": 1})
+    assert examples(checks, "I5") == (() if fine else (str(OPEN),))
+
+
+async def test_a_late_event_somebody_has_looked_at_is_nobodys_duty(clean: Database, quiet: Client) -> None:
+    await plant(
+        clean,
+        f"""
+        INSERT INTO inbox (source, event_id, type, order_id, tracking_number, occurred_at, outcome, resolved_at)
+        VALUES ('c', 'e', 'parcel.lost', '{DELIVERED}', 't', now(), 'late_event', now())
+        """,  # noqa: S608
+    )
+
+    assert broken(await check(clean, quiet, Ledger([account()]))) == {}
 
 
 NO_UNIQUE_KEY = "ALTER TABLE order_events DROP CONSTRAINT uq_order_events_order_id_key"

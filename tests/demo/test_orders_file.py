@@ -1,12 +1,14 @@
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fulfillment.api.schemas.orders import PlaceOrderBody
+from fulfillment.domain.attention import Action
 from fulfillment.domain.money import Money
-from fulfillment.domain.orders import FailureCode, OrderStatus
 from fulfillment.local.demo.orders_file import BUILT_IN, MistakesInFile, OrdersFile, read
+from fulfillment.local.demo.play import ENVIRONMENT, environment
 from tests.demo.files import a_line, written
 
 ADDRESS = a_line()["shipping_address"]
@@ -17,15 +19,20 @@ def reading(folder: Path, *lines: dict[str, Any] | str) -> OrdersFile:
     return read(written(folder, *lines), PlaceOrderBody)
 
 
-def test_our_own_orders_are_ten_of_which_eight_arrive() -> None:
+def test_our_own_orders_end_in_every_way_there_is() -> None:
     file = read(BUILT_IN, PlaceOrderBody)
 
-    ends = [(order.scenario.expected.status, order.scenario.expected.code) for order in file.orders]
-    assert ends.count((OrderStatus.DELIVERED, None)) == 8
-    assert sorted(end for end in ends if end[1]) == [
-        (OrderStatus.REJECTED, FailureCode.PAYMENT_DECLINED),
-        (OrderStatus.REJECTED, FailureCode.STOCK_SHORT),
-    ]
+    ends = Counter((order.scenario.expected.status.value, order.scenario.expected.code) for order in file.orders)
+    assert ends.pop(("delivered", None)) == 13
+    assert ends == {
+        ("rejected", "payment_declined"): 2,
+        ("rejected", "stock_short"): 1,
+        ("rejected", "carrier_refused"): 1,
+        ("rejected", "payment_unavailable"): 1,
+        ("cancelled", "cancelled"): 3,
+        ("cancelled", "parcel_lost"): 1,
+        ("returned", None): 1,
+    }
     assert {order.total.currency for order in file.orders} == {"EUR", "USD", "JPY", "KWD"}
     assert {len(order.body["lines"]) for order in file.orders} >= {1, 6}
     assert Money(0, "EUR") in [order.total for order in file.orders]
@@ -52,16 +59,30 @@ def test_our_own_orders_are_ten_of_which_eight_arrive() -> None:
         ),
         (a_line(total_check=9901), "total_check: is 9901, but the lines add up to 9900"),
         (a_line(total_check=True), "total_check: is True, but the lines add up to 9900"),
-        (a_line(scenario={"cancel_at": "processing"}), "scenario.cancel_at: comes with a later release; leave it out"),
-        (a_line(scenario={"pay_later": "tok_visa"}), "scenario.pay_later: comes with a later release; leave it out"),
-        (a_line(scenario={"actions": []}), "scenario.actions: comes with a later release; leave it out"),
         (
-            a_line(scenario={"carrier": "late_pick_up"}),
-            "scenario.carrier: late_pick_up comes with a later release; leave it out",
+            a_line(scenario={"decisions": [["manager", "approve"]]}),
+            "scenario.decisions: comes with a later release; leave it out",
+        ),
+        (
+            a_line(scenario={"cancel_at": "returned"}),
+            "scenario.cancel_at: must be a status before the end of the order",
+        ),
+        (a_line(scenario={"pay_later": 7}), "scenario.pay_later: must be a list"),
+        (
+            a_line(scenario={"pay_later": ["tok_visa", ""]}),
+            "scenario.pay_later[1]: String should have at least 1 character",
+        ),
+        (
+            a_line(scenario={"actions": ["retry", "press"]}),
+            f"scenario.actions[1]: Input should be {', '.join(map(repr, map(str, list(Action)[:-1])))} or 'reship'",
         ),
         (
             a_line(scenario={"carrier": "pigeon"}),
-            "scenario.carrier: Input should be 'deliver', 'none', 'lost' or 'return'",
+            "scenario.carrier: Input should be 'deliver', 'none', 'lost', 'return' or 'late_pick_up'",
+        ),
+        (
+            a_line(scenario={"expect": {"status": "rejected", "code": "bad_luck"}}),
+            "scenario.expect.code: must be a failure code or what an operator is asked, like stock_short or lost",
         ),
         (a_line(scenario={"wind": "north"}), "scenario.wind: is not known here; remove it"),
         (a_line(scenario={"expect": {"code": "stock_short"}}), "scenario.expect.status: is required"),
@@ -142,6 +163,69 @@ def test_an_order_pays_with_its_own_card_the_scenarios_or_a_good_one_unless_it_c
         "tok_declined",
         None,
     ]
+
+
+def test_an_order_that_is_to_wait_for_a_payment_is_placed_without_one(tmp_path: Path) -> None:
+    file = reading(
+        tmp_path,
+        a_line("R-1", scenario={"pay_later": "tok_visa"}),
+        a_line("R-2", scenario={"cancel_at": "awaiting_payment"}),
+        a_line("R-3", scenario={"expect": {"status": "awaiting_payment"}}),
+        a_line("R-4", scenario={"expect": {"status": "rejected", "code": "payment_expired"}}),
+        a_line("R-5", scenario={"pay_later": ["tok_visa"], "token": "tok_declined"}),
+    )
+
+    assert [bool(order.body.get("payment")) for order in file.orders] == [False] * 4 + [True]
+    assert [order.scenario.pay_later for order in file.orders] == [("tok_visa",), (), (), (), ("tok_visa",)]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "shortened"),
+    [
+        ({"pay_later": "tok_visa", "carrier": "none"}, set()),
+        ({"expect": {"status": "rejected", "code": "payment_expired"}}, {"FULFILLMENT_ORDERS__PAYMENT_WINDOW"}),
+        ({"carrier": "none", "actions": ["cancel"]}, {"FULFILLMENT_ORDERS__HAND_OVER_WINDOW"}),
+    ],
+)
+def test_a_deadline_is_short_only_for_a_file_that_lets_it_pass(
+    tmp_path: Path, scenario: dict[str, Any], shortened: set[str]
+) -> None:
+    told = environment(reading(tmp_path, a_line("R-1"), a_line("R-2", scenario=scenario)))
+
+    assert told.keys() - ENVIRONMENT.keys() == shortened
+
+
+def test_a_late_pick_up_is_agreed_with_the_carrier_by_postal_code(tmp_path: Path) -> None:
+    (order,) = reading(tmp_path, a_line(scenario={"carrier": "late_pick_up", "cancel_at": "processing"})).orders
+
+    assert order.body["shipping_address"] == {**ADDRESS, "postal_code": "TEST-TOO-LATE"}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "status", "code"),
+    [
+        ({}, "delivered", None),
+        ({"carrier": "none"}, "awaiting_shipment", None),
+        ({"carrier": "lost"}, "delivered", None),
+        ({"cancel_at": "processing"}, "cancelled", "cancelled"),
+        ({"cancel_at": "awaiting_shipment", "carrier": "none"}, "cancelled", "cancelled"),
+        ({"cancel_at": "awaiting_shipment", "carrier": "late_pick_up"}, "delivered", None),
+        ({"cancel_at": "shipped"}, "delivered", None),
+        ({"expect": {"status": "needs_attention", "code": "undo_failed"}}, "needs_attention", "undo_failed"),
+    ],
+)
+def test_where_an_order_is_to_arrive_follows_from_its_scenario(
+    tmp_path: Path, scenario: dict[str, Any], status: str, code: str | None
+) -> None:
+    expected = reading(tmp_path, a_line(scenario=scenario)).orders[0].scenario.expected
+
+    assert (expected.status, expected.code) == (status, code)
+
+
+def test_another_parcel_needs_its_own_stock(tmp_path: Path) -> None:
+    file = reading(tmp_path, a_line(scenario={"carrier": "lost", "actions": ["reship"]}))
+
+    assert [article.on_hand for article in file.stock] == [4]
 
 
 def test_the_stock_is_the_demand_unless_warehouse_or_scenario_say_otherwise(tmp_path: Path) -> None:

@@ -38,12 +38,15 @@ def board_of(folder: Path, *lines: dict[str, Any]) -> Board:
     return Board(read(written(folder, *lines), PlaceOrderBody).orders)
 
 
-def seen(order_id: OrderId, status: OrderStatus, version: int = 1, code: str | None = None) -> SeenOrder:
+def seen(
+    order_id: OrderId, status: OrderStatus, version: int = 1, code: str | None = None, asks: str | None = None
+) -> SeenOrder:
     return SeenOrder(
         id=order_id,
         status=status,
         version=version,
         code=code,
+        asks=asks,
         carrier="sandbox",
         tracking_number="SBX1",
         captured=Money(9900, "EUR"),
@@ -79,17 +82,41 @@ def test_every_difference_is_named_with_line_reference_and_reason(tmp_path: Path
     assert not board.is_over
 
 
-def test_a_parcel_takes_its_next_step_when_the_service_knows_of_the_last(tmp_path: Path) -> None:
-    board = board_of(tmp_path, a_line(scenario={"carrier": "return"}))
-    (order_id,), (progress,) = place_all(board), board.all
-    steps = []
-    for version, status in enumerate(["processing", "awaiting_shipment", "awaiting_shipment", "shipped", "shipped"]):
-        board.saw(seen(order_id, OrderStatus(status), version))
-        while progress.next_step:
-            steps.append((version, progress.next_step))
-            progress.stepped()
+def test_what_an_order_asks_an_operator_is_its_code_and_the_end_if_nobody_answers(tmp_path: Path) -> None:
+    expected = {"carrier": "lost", "expect": {"status": "needs_attention", "code": "lost"}}
+    board = board_of(tmp_path, a_line("asks", scenario=expected), a_line("wants", scenario={"carrier": "lost"}))
+    for order_id in place_all(board):
+        board.saw(seen(order_id, OrderStatus.NEEDS_ATTENTION, asks="lost"))
 
-    assert steps == [(1, "picked_up"), (2, "in_transit"), (3, "returned")]
+    assert board.is_over
+    assert board.disappointments == ["line 2, wants: expected delivered, is needs_attention (lost)"]
+
+
+def test_an_order_that_moves_on_while_it_is_being_cancelled_was_not_missed(tmp_path: Path) -> None:
+    board = board_of(tmp_path, a_line(scenario={"cancel_at": "processing"}))
+    (order_id,), (progress,) = place_all(board), board.all
+    board.saw(seen(order_id, OrderStatus.PROCESSING, version=1))
+    move = progress.next_move
+    assert move
+    assert progress.seen
+
+    with progress.moving():
+        board.saw(seen(order_id, OrderStatus.AWAITING_SHIPMENT, version=2))
+        assert progress.next_move is None
+        progress.script.done(move, progress.seen)
+    board.saw(seen(order_id, OrderStatus.CANCELLED, version=4, code="cancelled"))
+
+    assert board.disappointments == []
+
+
+def test_old_news_of_an_order_change_nothing(tmp_path: Path) -> None:
+    board = board_of(tmp_path, a_line())
+    (order_id,) = place_all(board)
+
+    board.saw(seen(order_id, OrderStatus.SHIPPED, version=5))
+    board.saw(seen(order_id, OrderStatus.AWAITING_SHIPMENT, version=4))
+
+    assert board.by_state == {OrderStatus.SHIPPED: 1}
 
 
 @pytest.mark.parametrize(
@@ -179,6 +206,40 @@ async def test_a_service_that_stands_still_is_given_up(tmp_path: Path) -> None:
         "given up: no order has moved for 0.6 s",
         "line 1, R-1: expected delivered, is received",
     ]
+
+
+class HastyShop(SilentShop):
+    """Has every order paid and booked before anybody can cancel it, and says no to everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._placed = OrderId(uuid4())
+
+    async def place(self, order: FileOrder) -> Receipt:
+        return Receipt(id=self._placed, accepted_at=NOW)
+
+    async def read(self, order_id: OrderId) -> SeenOrder:
+        return seen(order_id, OrderStatus.AWAITING_SHIPMENT, 3)
+
+    async def placed_since(self, moment: datetime) -> AsyncIterator[SeenOrder]:
+        yield seen(self._placed, OrderStatus.AWAITING_SHIPMENT, 3)
+
+    async def cancel(self, order_id: OrderId, key: str) -> SeenOrder:
+        raise Refused("order_not_cancellable", key)
+
+
+@pytest.mark.parametrize(
+    ("moment", "why"),
+    [("processing", "; cancel_at: the order was not seen processing"), ("awaiting_shipment", "")],
+)
+async def test_an_order_that_could_not_be_cancelled_is_told_instead_of_waited_for(
+    tmp_path: Path, moment: str, why: str
+) -> None:
+    file = read(written(tmp_path, a_line(scenario={"cancel_at": moment, "carrier": "none"})), PlaceOrderBody)
+
+    board = await Runner(HastyShop(), IdleParcels(), lambda _: None, timedelta(seconds=5)).run(file)
+
+    assert board.disappointments == [f"line 1, R-1: expected cancelled (cancelled), is awaiting_shipment{why}"]
 
 
 async def test_stock_the_warehouse_refuses_ends_the_demo(tmp_path: Path) -> None:

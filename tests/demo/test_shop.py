@@ -89,6 +89,32 @@ async def test_a_refusal_is_final_and_keeps_its_code(order: FileOrder) -> None:
     assert len(keys) == 1
 
 
+async def test_a_change_is_asked_again_under_its_key_and_tells_the_order(order: FileOrder) -> None:
+    money = {"amount": 0, "currency": "EUR"}
+    told = {
+        "id": RECEIPT["id"],
+        "status": "needs_attention",
+        "version": 7,
+        "failure": {"code": "cancelled", "message": "-"},
+        "attention": {"reason": "undo_failed"},
+        "shipments": [],
+        "payment": {"captured": money},
+        "accepted_at": RECEIPT["accepted_at"],
+        "updated_at": RECEIPT["accepted_at"],
+    }
+    busy: list[Answer] = [(503, {"Retry-After": "0.1"}, {}), *[(202, {}, told)] * 3]
+
+    with answering(lambda attempt: busy[attempt - 1]) as (url, keys):
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            shop, order_id = Shop(http, url, {}), OrderId(UUID(int=7))
+            seen = await shop.cancel(order_id, "k-cancel")
+            await shop.pay(order_id, "k-pay", "tok_visa")
+            await shop.act(order_id, "k-act", "retry")
+
+    assert keys == ["k-cancel", "k-cancel", "k-pay", "k-act"]
+    assert (seen.status, seen.version, seen.code, seen.asks) == ("needs_attention", 7, "cancelled", "undo_failed")
+
+
 async def test_patience_with_a_service_that_is_away_ends(order: FileOrder) -> None:
     with pytest.raises(DemoError, match=r"POST /v1/orders: no answer within 1\.5 s, at last ConnectError"):
         await place("http://127.0.0.1:9", order, timedelta(seconds=1.5))

@@ -2,36 +2,63 @@
 The steps of orders without a database or a provider: they remember what they were asked and fail as they are told.
 """
 
+import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
 from temporalio import activity
 
 from fulfillment.bootstrap import Activities
-from fulfillment.contracts.orders import (
+from fulfillment.contracts.orders import StartOrder, Terms
+from fulfillment.contracts.payments import (
+    AuthorizePayment,
+    CapturePayment,
+    PaymentActivities,
+    Reversal,
+    ReversePayment,
+)
+from fulfillment.contracts.recovery import Standing
+from fulfillment.contracts.shipping import (
+    BookShipment,
+    CancelledShipment,
+    CancelShipment,
+    ShipmentBooked,
+    ShipmentCancellation,
+    ShippingActivities,
+)
+from fulfillment.contracts.steps import (
+    AmendOrder,
+    BeginUndo,
+    Changed,
+    CloseOrder,
+    ContinueAsShipped,
     OrderActivities,
     Placement,
     PlacementOutcome,
     PlaceOrder,
+    ReaddressOrder,
+    RecordLateEvent,
     RecordParcelEvent,
-    RejectOrder,
+    RefuseCancellation,
     ReleaseStock,
     RequestAttention,
-    StartOrder,
-    Terms,
+    Reship,
+    ResolveAttention,
+    TakePayment,
 )
-from fulfillment.contracts.payments import AuthorizePayment, CapturePayment, PaymentActivities, ReversePayment
-from fulfillment.contracts.shipping import BookShipment, ShipmentBooked, ShippingActivities
+from fulfillment.domain.errors import PaymentDeclined
+from fulfillment.domain.money import Money, total
 from fulfillment.domain.orders import OrderStatus
 from tests.fakes.orders import CARRIER, TERMS, tracking_number_of
+from tests.fakes.recovery import LEFT_IN_PROCESSING, FakeRecoveryActivities
 from tests.fixtures.waiting import until
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
-    """One attempt of a step."""
+    """One attempt of a step; another attempt may look just like it."""
 
     step: str
     request: Any
@@ -45,7 +72,22 @@ class Script:
 
     terms: Terms = TERMS
     outcome: PlacementOutcome = PlacementOutcome.PLACED
+    answers_itself: bool = False
+    """By the time a question is asked, the money it is about has been taken."""
+    too_late: bool = False
+    """The carrier has every parcel already when it is asked to keep it."""
+    nothing_found: set[str] = field(default_factory=set)
+    """Undos that find nothing at their first look."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Codes by step, of the steps whose refusal is a result."""
+    left: Standing = LEFT_IN_PROCESSING
+    """Where an order that is taken over was left."""
     calls: list[Call] = field(default_factory=list)
+    standing: OrderStatus = OrderStatus.RECEIVED
+    """Where the row of the order is, as far as changes of the order read it."""
+    amount: Money = field(default_factory=lambda: Money(0, "EUR"))
+    """What the row is worth."""
+    _held: dict[str, asyncio.Event] = field(default_factory=dict)
     _failed: list[Call] = field(default_factory=list)
     _failures: dict[str, Iterator[BaseException]] = field(default_factory=dict)
 
@@ -78,9 +120,17 @@ class Script:
 
         await until(begun, seconds=10)
 
-    def take(self, request: Any) -> None:
+    def hold(self, step: str) -> None:
+        """Attempts of a step stay in flight until `release`."""
+        self._held[step] = asyncio.Event()
+
+    def release(self, step: str) -> None:
+        """What was held goes on."""
+        self._held.pop(step).set()
+
+    async def take(self, request: Any) -> None:
         """
-        Note an attempt of the running activity.
+        Note an attempt of the running activity; wait while it is held.
 
         Raises:
             BaseException: what the script says.
@@ -88,6 +138,8 @@ class Script:
         info = activity.info()
         call = Call(info.activity_type, request, info.attempt, info.is_local)
         self.calls.append(call)
+        if call.step in self._held:
+            await self._held[call.step].wait()
         error = next(self._failures.get(call.step, iter(())), None)
         if error is not None:
             self._failed.append(call)
@@ -97,8 +149,13 @@ class Script:
         """What placing an order comes to."""
         waits = order.payment is None and order.total.amount > 0
         going_on = OrderStatus.AWAITING_PAYMENT if waits else OrderStatus.PROCESSING
-        status = going_on if self.outcome is PlacementOutcome.PLACED else OrderStatus.REJECTED
-        return Placement(outcome=self.outcome, status=status, total=order.total, terms=self.terms)
+        self.standing = going_on if self.outcome is PlacementOutcome.PLACED else OrderStatus.REJECTED
+        self.amount = order.total
+        return Placement(outcome=self.outcome, status=self.standing, total=self.amount, terms=self.terms)
+
+    def changed(self, step: str) -> Changed:
+        """What a change comes to, where the row is now."""
+        return Changed(status=self.standing, total=self.amount, version=7, refusal=self.refusals.get(step))
 
 
 class FakeOrderActivities(OrderActivities):
@@ -107,28 +164,71 @@ class FakeOrderActivities(OrderActivities):
 
     @activity.defn
     async def place_order(self, request: PlaceOrder) -> Placement:
-        self._script.take(request)
+        await self._script.take(request)
         return self._script.placement(request.order)
 
     @activity.defn
+    async def take_payment(self, request: TakePayment) -> None:
+        await self._script.take(request)
+        self._script.standing = OrderStatus.PROCESSING
+
+    @activity.defn
+    async def amend_order(self, request: AmendOrder) -> Changed:
+        await self._script.take(request)
+        if "amend_order" not in self._script.refusals:
+            lines = request.change.lines
+            prices = (line.unit_price.times(line.quantity) for line in lines)
+            self._script.amount = total(prices, lines[0].unit_price.currency)
+            if not self._script.amount.amount:
+                self._script.standing = OrderStatus.PROCESSING
+        return self._script.changed("amend_order")
+
+    @activity.defn
+    async def readdress_order(self, request: ReaddressOrder) -> Changed:
+        await self._script.take(request)
+        return self._script.changed("readdress_order")
+
+    @activity.defn
     async def record_parcel_event(self, request: RecordParcelEvent) -> None:
-        self._script.take(request)
+        await self._script.take(request)
 
     @activity.defn
-    async def request_attention(self, request: RequestAttention) -> None:
-        self._script.take(request)
+    async def record_late_event(self, request: RecordLateEvent) -> None:
+        await self._script.take(request)
 
     @activity.defn
-    async def begin_rejection(self, request: RejectOrder) -> None:
-        self._script.take(request)
+    async def continue_as_shipped(self, request: ContinueAsShipped) -> None:
+        await self._script.take(request)
+
+    @activity.defn
+    async def request_attention(self, request: RequestAttention) -> bool:
+        await self._script.take(request)
+        return not self._script.answers_itself
+
+    @activity.defn
+    async def resolve_attention(self, request: ResolveAttention) -> None:
+        await self._script.take(request)
+
+    @activity.defn
+    async def reship(self, request: Reship) -> Changed:
+        await self._script.take(request)
+        return replace(self._script.changed("reship"), status=OrderStatus.PROCESSING)
+
+    @activity.defn
+    async def refuse_cancellation(self, request: RefuseCancellation) -> None:
+        await self._script.take(request)
+
+    @activity.defn
+    async def begin_undo(self, request: BeginUndo) -> None:
+        await self._script.take(request)
 
     @activity.defn
     async def release_stock(self, request: ReleaseStock) -> None:
-        self._script.take(request)
+        await self._script.take(request)
 
     @activity.defn
-    async def reject_order(self, request: RejectOrder) -> None:
-        self._script.take(request)
+    async def close_order(self, request: CloseOrder) -> None:
+        await self._script.take(request)
 
 
 class FakePaymentActivities(PaymentActivities):
@@ -137,15 +237,25 @@ class FakePaymentActivities(PaymentActivities):
 
     @activity.defn
     async def authorize_payment(self, request: AuthorizePayment) -> None:
-        self._script.take(request)
+        try:
+            await self._script.take(request)
+        except PaymentDeclined:
+            if request.another_card:
+                self._script.standing = OrderStatus.AWAITING_PAYMENT
+            raise
 
     @activity.defn
     async def capture_payment(self, request: CapturePayment) -> None:
-        self._script.take(request)
+        await self._script.take(request)
 
     @activity.defn
-    async def reverse_payment(self, request: ReversePayment) -> None:
-        self._script.take(request)
+    async def reverse_payment(self, request: ReversePayment) -> Reversal:
+        await self._script.take(request)
+        return (
+            Reversal.DONE
+            if request.last_look or "reverse_payment" not in self._script.nothing_found
+            else Reversal.LOOK_AGAIN
+        )
 
 
 class FakeShippingActivities(ShippingActivities):
@@ -154,8 +264,19 @@ class FakeShippingActivities(ShippingActivities):
 
     @activity.defn
     async def book_shipment(self, request: BookShipment) -> ShipmentBooked:
-        self._script.take(request)
-        return ShipmentBooked(carrier=CARRIER, tracking_number=tracking_number_of(request.order_id))
+        await self._script.take(request)
+        return ShipmentBooked(carrier=CARRIER, tracking_number=tracking_number_of(request.order_id, request.n))
+
+    @activity.defn
+    async def cancel_shipment(self, request: CancelShipment) -> CancelledShipment:
+        await self._script.take(request)
+        if "cancel_shipment" in self._script.nothing_found and not request.last_look:
+            return CancelledShipment(outcome=ShipmentCancellation.LOOK_AGAIN)
+        if self._script.too_late:
+            number = tracking_number_of(request.order_id, request.parcel)
+            parcel = ShipmentBooked(carrier=CARRIER, tracking_number=number)
+            return CancelledShipment(outcome=ShipmentCancellation.TOO_LATE, parcel=parcel)
+        return CancelledShipment(outcome=ShipmentCancellation.DONE)
 
 
 def fake_activities(script: Script) -> Activities:
@@ -164,4 +285,5 @@ def fake_activities(script: Script) -> Activities:
         orders=FakeOrderActivities(script),
         payments=FakePaymentActivities(script),
         shipping=FakeShippingActivities(script),
+        recovery=FakeRecoveryActivities(script),
     )

@@ -38,9 +38,9 @@ def an_order(*lines: Line, token: str | None = "tok_visa", postal_code: str = "1
     return StartOrder(**{**values, **more})
 
 
-def tracking_number_of(order_id: UUID) -> str:
-    """What the parcel of an order is called by the carrier that our fakes book with."""
-    return f"TRACK-{order_id}"
+def tracking_number_of(order_id: UUID, n: int = 1) -> str:
+    """What parcel `n` of an order is called by the carrier that our fakes book with."""
+    return f"TRACK-{order_id}" if n == 1 else f"TRACK-{n}-{order_id}"
 
 
 def an_event(order_id: UUID, event: str, *, id: str | None = None, tracking_number: str | None = None) -> CarrierEvent:  # noqa: A002

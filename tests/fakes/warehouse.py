@@ -11,21 +11,31 @@ from sqlalchemy import Table, func, select
 from fulfillment.activities.orders import SqlOrderActivities
 from fulfillment.bootstrap import terms
 from fulfillment.contracts.encryption import Cipher
-from fulfillment.contracts.orders import (
+from fulfillment.contracts.messages import Act, Amend
+from fulfillment.contracts.orders import Line, StartOrder
+from fulfillment.contracts.steps import (
+    AmendOrder,
+    BeginUndo,
+    Changed,
+    CloseOrder,
+    ContinueAsShipped,
     Placement,
     PlaceOrder,
+    RecordLateEvent,
     RecordParcelEvent,
-    RejectOrder,
     ReleaseStock,
-    StartOrder,
+    RequestAttention,
+    Reship,
 )
 from fulfillment.db import inventory
 from fulfillment.db.engine import Database
 from fulfillment.db.tables import order_events, orders, shipments, stock, stock_movements
-from fulfillment.domain.ids import Sku
-from fulfillment.domain.orders import FailureCode, OrderStatus
+from fulfillment.domain.attention import ACTIONS, Action
+from fulfillment.domain.ids import OrderId, Sku
+from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
+from fulfillment.domain.shipping import ShipmentStatus
 from fulfillment.settings import Settings
-from tests.fakes.orders import an_event
+from tests.fakes.orders import CARRIER, an_event, tracking_number_of
 
 
 @dataclass(frozen=True)
@@ -62,31 +72,83 @@ class Warehouse:
 
     async def begin_rejection(self, order_id: UUID) -> None:
         """It is going to be rejected."""
-        await self.steps.begin_rejection(_rejection(order_id))
+        request = BeginUndo(
+            order_id=OrderId(order_id), n=1, failure=FailureCode.PAYMENT_DECLINED, actor="system", reason=None
+        )
+        await self.steps.begin_undo(request)
 
-    async def release(self, order_id: UUID) -> None:
+    async def release(self, order_id: UUID, n: int = 1) -> None:
         """Give back what it holds."""
-        await self.steps.release_stock(ReleaseStock(order_id=order_id))  # type: ignore[arg-type]
+        await self.steps.release_stock(ReleaseStock(order_id=OrderId(order_id), n=n))
 
     async def end_rejection(self, order_id: UUID) -> None:
         """It is rejected."""
-        await self.steps.reject_order(_rejection(order_id))
+        request = CloseOrder(
+            order_id=OrderId(order_id), status=OrderStatus.REJECTED, failure=FailureCode.PAYMENT_DECLINED
+        )
+        await self.steps.close_order(request)
 
-    async def hear(self, order_id: UUID, event: str, status: OrderStatus, *, picked_up: bool = False) -> None:
+    async def amend(self, order_id: UUID, *lines: Line, n: int = 1, version: int | None = None) -> Changed:
+        """Replace its lines."""
+        change = Amend(lines=lines, actor="shop", expected_version=version)
+        return await self.steps.amend_order(AmendOrder(order_id=OrderId(order_id), n=n, change=change))
+
+    async def ask(self, order_id: UUID, reason: AttentionReason, status: OrderStatus, n: int = 1) -> bool:
+        """Ask an operator about it; whether there was anything to ask."""
+        request = RequestAttention(
+            order_id=OrderId(order_id),
+            n=n,
+            reason=reason,
+            status=status,
+            resume=status,
+            actions=ACTIONS[reason],
+            operation=f"{order_id}:capture:1",
+        )
+        return await self.steps.request_attention(request)
+
+    async def reship(self, order_id: UUID, n: int = 1) -> Changed:
+        """An operator has it sent once more."""
+        return await self.steps.reship(Reship(order_id=OrderId(order_id), n=n, answer=an_answer(Action.RESHIP)))
+
+    async def depart(self, order_id: UUID, status: OrderStatus, n: int = 1, parcel: int = 1) -> None:
+        """The carrier has its parcel after all."""
+        request = ContinueAsShipped(order_id=OrderId(order_id), n=n, parcel=parcel, status=status, refused=True)
+        await self.steps.continue_as_shipped(request)
+
+    async def hear(
+        self, order_id: UUID, event: str, status: OrderStatus, *, picked_up: bool = False, n: int = 1
+    ) -> None:
         """The carrier says something about its parcel."""
         request = RecordParcelEvent(
-            order_id=order_id,  # type: ignore[arg-type]
-            n=1,
-            event=an_event(order_id, event),
+            order_id=OrderId(order_id),
+            n=n,
+            event=an_event(order_id, event, id=f"event-{event}-{n}"),
             status=status,
             picked_up=picked_up,
         )
         await self.steps.record_parcel_event(request)
 
-    async def become(self, order_id: UUID, status: OrderStatus) -> None:
+    async def hear_late(self, order_id: UUID, event: str, **more: Any) -> None:
+        """The carrier says something nobody waits for."""
+        request = RecordLateEvent(order_id=OrderId(order_id), event=an_event(order_id, event, **more))
+        await self.steps.record_late_event(request)
+
+    async def booked(self, order_id: UUID, status: ShipmentStatus = ShipmentStatus.BOOKED, n: int = 1) -> None:
+        """It has a parcel."""
+        parcel = shipments.insert().values(
+            order_id=order_id,
+            n=n,
+            carrier=CARRIER,
+            tracking_number=tracking_number_of(order_id, n),
+            status=status,
+        )
+        async with self.database.transaction() as connection:
+            await connection.execute(parcel)
+
+    async def become(self, order_id: UUID, status: OrderStatus, **columns: Any) -> None:
         """What other steps would make of an order."""
         async with self.database.transaction() as connection:
-            await connection.execute(orders.update().where(orders.c.id == order_id).values(status=status))
+            await connection.execute(orders.update().where(orders.c.id == order_id).values(status=status, **columns))
 
     async def order(self, order_id: UUID) -> Any:
         """Its row."""
@@ -133,5 +195,6 @@ class Warehouse:
             return int(await connection.scalar(statement) or 0)
 
 
-def _rejection(order_id: UUID) -> RejectOrder:
-    return RejectOrder(order_id=order_id, failure=FailureCode.PAYMENT_DECLINED)  # type: ignore[arg-type]
+def an_answer(action: Action, **more: Any) -> Act:
+    """What an operator says."""
+    return Act(action=action, actor="operator", reason="seen in the yard", **more)

@@ -105,6 +105,15 @@ async def test_three_deaths_within_a_minute_end_it_with_the_reason(supervisor: S
     assert message.endswith("/thing.log\nno luck\nno luck\nno luck")
 
 
+async def test_whoever_kills_processes_on_purpose_says_how_many_deaths_are_allowed(
+    log: StackLog, sink: Recorder
+) -> None:
+    supervisor = Supervisor(log, deaths_allowed=0)
+
+    with pytest.raises(StackError, match="thing died 1 times"):
+        await supervisor.start(program("raise SystemExit(3)", ready=shown(sink, "thing", "never")))
+
+
 async def test_a_death_of_an_earlier_group_ends_the_start_of_a_later_one(
     supervisor: Supervisor, sink: Recorder
 ) -> None:

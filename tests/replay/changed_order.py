@@ -6,9 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from fulfillment.contracts.naming import ORDER_WORKFLOW
-    from fulfillment.contracts.orders import OrderResult, Placement, StartOrder
-    from fulfillment.contracts.payments import AuthorizePayment
-    from fulfillment.contracts.shipping import BookShipment
+    from fulfillment.contracts.orders import OrderResult, StartOrder
     from fulfillment.workflows.order import OrderWorkflow
 
 
@@ -22,6 +20,7 @@ class BookingFirst(OrderWorkflow):
     async def run(self, start: StartOrder) -> OrderResult:
         return await super().run(start)
 
-    async def _pay_and_book(self, placement: Placement) -> None:
-        await self._book(BookShipment(order_id=self._order_id, n=1))
-        await self._authorize(AuthorizePayment(order_id=self._order_id, n=1, amount=placement.total))
+    async def _pay_and_book(self) -> None:
+        await self._parcels.book(completes=False)
+        await self._payments.authorize(another_card=False)
+        await self._payments.capture()

@@ -10,20 +10,23 @@ Histories of releases that are out stay for ever: they are what open orders of t
 import json
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from structlog.testing import capture_logs
-from temporalio.client import Client, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
+from temporalio.testing import WorkflowEnvironment
 
 from fulfillment import __version__
 from fulfillment.contracts.converter import data_converter
 from fulfillment.process import run
 from tests.fakes.activities import Script
 from tests.fixtures.temporal import running_temporal
-from tests.replay.paths import PATHS, Stage
-from tests.replay.paths import Path as OrderPath
-from tests.workflows.running import order_workers
+from tests.replay.paths import PATHS
+from tests.replay.stage import Path as OrderPath
+from tests.replay.stage import Stage
+from tests.workflows.running import RunningOrders, order_workers
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -34,9 +37,11 @@ async def history_of(path: OrderPath) -> WorkflowHistory:
         client = await Client.connect(address, data_converter=data_converter(None), identity="recorder")
         script = Script()
         async with order_workers(client, script):
-            handle = await path(Stage(client, script))
-            await handle.result()
-            return await handle.fetch_history()
+            orders = RunningOrders(WorkflowEnvironment.from_client(client), script)
+            story = await path(Stage(orders))
+            with suppress(WorkflowFailureError):
+                await story.ends()
+            return await story.handle.fetch_history()
 
 
 async def record(wanted: Collection[str]) -> None:

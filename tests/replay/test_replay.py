@@ -18,6 +18,7 @@ from fulfillment.workflows.order import OrderWorkflow
 from tests.replay import paths
 from tests.replay.changed_order import BookingFirst
 from tests.replay.record import HISTORIES, history_of
+from tests.replay.stage import ORDER_ID
 
 RECORDED = sorted(HISTORIES.glob("*.json"))
 
@@ -27,7 +28,7 @@ def replayer(workflow: type) -> Replayer:
 
 
 def recorded(file: Path) -> WorkflowHistory:
-    return WorkflowHistory.from_json(order_workflow_id(OrderId(paths.ORDER_ID)), file.read_text())
+    return WorkflowHistory.from_json(order_workflow_id(OrderId(ORDER_ID)), file.read_text())
 
 
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)

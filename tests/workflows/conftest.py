@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from fulfillment.contracts.converter import data_converter
@@ -33,6 +34,17 @@ async def orders(script: Script) -> AsyncIterator[RunningOrders]:
     environment = await _started()
     async with environment, order_workers(environment.client, script):
         yield RunningOrders(environment, script)
+
+
+@pytest.fixture
+async def orders_in_real_time(own_temporal_server: str, script: Script) -> AsyncIterator[RunningOrders]:
+    """
+    The same on a server that skips no time: the other one never ends an activity that fails after its cancellation
+    was asked for.
+    """
+    client = await Client.connect(own_temporal_server, data_converter=data_converter(None))
+    async with order_workers(client, script):
+        yield RunningOrders(WorkflowEnvironment.from_client(client), script)
 
 
 async def _started(attempts: int = 3) -> WorkflowEnvironment:

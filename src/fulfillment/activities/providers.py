@@ -1,38 +1,132 @@
 """
-The shape of every step that reaches a provider: intent, look-up if it may have happened, call.
+The shape of every step that reaches a provider: intent, look-up if it may have happened, call; and how often.
 """
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Protocol
 
+from temporalio import activity
+
+from fulfillment.contracts.options import LONGEST_PAUSE, pause_after
+from fulfillment.contracts.providers import Patience, Told
 from fulfillment.db.engine import Database
-from fulfillment.db.operations import Operation, close
-from fulfillment.domain.errors import OutcomeUnknown
+from fulfillment.db.operations import Operation
+from fulfillment.db.outcomes import failed
+from fulfillment.domain.errors import CannotTell, DomainError, OutcomeUnknown, ProviderUnavailable, TransientError
 from fulfillment.domain.operations import OperationState
 from fulfillment.gateways.answers import Answer
 
+Find = Callable[[str], Awaitable[Answer | None]]
+Call = Callable[[], Awaitable[Answer]]
 
-async def ask(
-    database: Database,
-    operation: Operation,
-    *,
-    find: Callable[[str], Awaitable[Answer | None]],
-    call: Callable[[], Awaitable[Answer]],
-) -> Answer:
+
+class AlreadyUndone(Exception):
     """
-    The provider's answer to an intended operation. An earlier attempt's answer is looked up before asking again:
-    the provider may have done it although we never heard.
+    An attempt that comes after the undo of its own effect: a bug. Not a `DomainError`, which would be final.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key} was undone; it is not done again")
+
+
+class ProviderStep(Protocol):
+    """What the requests of all provider steps say."""
+
+    @property
+    def patience(self) -> Patience:
+        """How often the provider may fail."""
+
+    @property
+    def told(self) -> Told | None:
+        """What an operator found out."""
+
+
+class Asking:
+    """Asks one provider; `away` makes the final error when patience with it is over."""
+
+    def __init__(self, database: Database, away: Callable[[], DomainError]) -> None:
+        self._database = database
+        self._away = away
+
+    async def ask(self, operation: Operation, step: ProviderStep, *, find: Find, call: Call) -> Answer:
+        """
+        The provider's answer to an intended operation, or an operator's.
+
+        An earlier attempt's answer is looked up before asking again: the provider may have done it although we never
+        heard. What is not found is asked for again under the same key, for as long as the provider remembers it.
+
+        Raises:
+            ProviderUnavailable: it was not done.
+            OutcomeUnknown: it may have been done; the ledger says so.
+            CannotTell: it may have been done, too long ago to be looked up.
+            DomainError: patience is over; the ledger keeps what is known.
+        """
+        told = step.told
+        if told is not None and told.happened and told.operation == operation.key:
+            return Answer(reference=told.reference)
+        async with self.counting(operation.key, step.patience):
+            if operation.may_have_happened:
+                found = await find(operation.key)
+                if found is not None:
+                    return found
+                if operation.age > step.patience.memory:
+                    raise CannotTell(operation.key)
+            return await call()
+
+    @asynccontextmanager
+    async def counting(self, key: str, patience: Patience) -> AsyncIterator[None]:
+        """
+        Count what the provider fails to answer in this block as failures of the operation `key`.
+
+        Nothing else is counted: while our own side is away, nobody's order is given up.
+        """
+        try:
+            yield
+        except (ProviderUnavailable, OutcomeUnknown) as error:
+            # A look-up without an answer has done nothing either: an earlier attempt nobody knows about stays one.
+            failures = await self._count(key, error, not_done=isinstance(error, ProviderUnavailable))
+            if failures >= patience.failures:
+                raise self._away() from error
+            error.retry_after = _longer_pause(error)
+            raise
+
+    async def _count(self, key: str, error: TransientError, *, not_done: bool) -> int:
+        # A provider that asks for a long pause uses up as much patience as the attempts it keeps us from.
+        weight = math.ceil(error.retry_after / LONGEST_PAUSE) if error.retry_after else 1
+        async with self._database.statement() as connection:
+            return await failed(connection, key, failures=max(1, weight), not_done=not_done)
+
+
+def known(operation: Operation) -> Answer | None:
+    """
+    The result that is in the ledger already.
 
     Raises:
-        ProviderUnavailable: it was not done.
-        OutcomeUnknown: it may have been done; the ledger says so.
+        AlreadyUndone: it was done, and undone.
     """
-    if operation.may_have_happened:
-        found = await find(operation.key)
-        if found is not None:
-            return found
-    try:
-        return await call()
-    except OutcomeUnknown:
-        async with database.statement() as connection:
-            await close(connection, operation.key, OperationState.UNKNOWN)
-        raise
+    if operation.is_open:
+        return None
+    if operation.state is OperationState.UNDONE:
+        raise AlreadyUndone(operation.key)
+    return Answer(reference=operation.provider_reference, refusal=operation.refusal)
+
+
+def named(answer: Answer, key: str) -> Answer:
+    """
+    An answer that is of use only with the provider's name for what was done.
+
+    Raises:
+        CannotTell: an operator says that it was done, but not what it is called.
+    """
+    if not answer.refusal and not answer.reference:
+        raise CannotTell(key)
+    return answer
+
+
+def _longer_pause(error: TransientError) -> timedelta | None:
+    """What the provider asks for, if it is longer than our own pause: patience is counted in those."""
+    asked = error.retry_after
+    return asked if asked and asked > pause_after(activity.info().attempt) else None

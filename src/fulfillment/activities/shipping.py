@@ -3,18 +3,26 @@ The steps that reach the carrier.
 """
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from temporalio import activity
 
-from fulfillment.activities.providers import ask
+from fulfillment.activities.cancellations import ShipmentCancellations
+from fulfillment.activities.providers import Asking, known, named
+from fulfillment.activities.shipment_changes import booked
 from fulfillment.contracts.naming import operation_key
-from fulfillment.contracts.shipping import BookShipment, ShipmentBooked, ShippingActivities
-from fulfillment.db import shipments
-from fulfillment.db.changes import Change, Effect, Fact, apply
+from fulfillment.contracts.shipping import (
+    BookShipment,
+    CancelledShipment,
+    CancelShipment,
+    ShipmentBooked,
+    ShippingActivities,
+)
+from fulfillment.db.changes import apply
 from fulfillment.db.engine import Database
-from fulfillment.db.operations import Intent, Operation, close, intend, settle
+from fulfillment.db.operations import Intent, Operation, intend
+from fulfillment.db.outcomes import close
 from fulfillment.db.tables import order_lines, orders
-from fulfillment.domain.errors import CarrierRefused
-from fulfillment.domain.events import EventKind
+from fulfillment.domain.errors import CannotTell, CarrierRefused, CarrierUnavailable
 from fulfillment.domain.operations import OperationKind, OperationState
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.gateways.answers import Answer
@@ -35,16 +43,18 @@ class LedgeredShippingActivities(ShippingActivities):
         self._database = database
         self._carrier = carrier
         self._name = name
+        self._asking = Asking(database, CarrierUnavailable)
+        self._cancellations = ShipmentCancellations(database, carrier, self._asking, name)
 
     @activity.defn
     async def book_shipment(self, request: BookShipment) -> ShipmentBooked:
         operation = await self._intend(request)
-        answer = Answer(reference=operation.provider_reference, refusal=operation.refusal)
-        if operation.state in (OperationState.INTENDED, OperationState.UNKNOWN):
-            answer = await ask(
-                self._database, operation, find=self._carrier.find, call=lambda: self._book(request, operation)
+        answer = known(operation)
+        if answer is None:
+            answer = await self._asking.ask(
+                operation, request, find=self._carrier.find, call=lambda: self._book(request, operation)
             )
-            await self._record(request, operation.key, answer)
+            await self._record(request, operation.key, named(answer, operation.key))
         if answer.reference is None:
             raise CarrierRefused
         return ShipmentBooked(carrier=self._name, tracking_number=answer.reference)
@@ -67,23 +77,21 @@ class LedgeredShippingActivities(ShippingActivities):
         )
 
     async def _record(self, request: BookShipment, key: str, answer: Answer) -> None:
-        if answer.reference is None:
-            async with self._database.statement() as connection:
-                await close(connection, key, OperationState.REFUSED, refusal=answer.refusal)
-            return
-        effects: list[Effect] = [
-            settle(key, OperationState.DONE, reference=answer.reference),
-            shipments.book(request.n, self._name, answer.reference),
-            shipments.claim_early_events(self._name, answer.reference),
-        ]
         async with self._database.statement() as connection:
-            await apply(connection, self._booked(request, key, answer.reference), *effects)
+            if answer.reference is None:
+                await close(connection, key, OperationState.REFUSED, refusal=answer.refusal)
+                return
+            parcel = ShipmentBooked(carrier=self._name, tracking_number=answer.reference)
+            path = (OrderStatus.AWAITING_SHIPMENT,) if request.completes else ()
+            change, effects = booked(request.order_id, request.n, parcel, OrderStatus.PROCESSING, path)
+            try:
+                await apply(connection, change, *effects)
+            except IntegrityError as error:
+                if request.told is None or "uq_shipments_carrier_tracking_number" not in str(error.orig):
+                    raise
+                # A slip of the pen: that parcel is another one's, and what became of ours is as unknown as before.
+                raise CannotTell(key) from error
 
-    def _booked(self, request: BookShipment, key: str, tracking_number: str) -> Change:
-        data = {"carrier": self._name, "tracking_number": tracking_number}
-        return Change(
-            order_id=request.order_id,
-            facts=(Fact(kind=EventKind.SHIPMENT_BOOKED, key=key, data=data),),
-            path=(OrderStatus.AWAITING_SHIPMENT,) if request.completes else (),
-            during=(OrderStatus.PROCESSING,),
-        )
+    @activity.defn
+    async def cancel_shipment(self, request: CancelShipment) -> CancelledShipment:
+        return await self._cancellations.cancel(request)

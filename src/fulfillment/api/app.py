@@ -11,7 +11,7 @@ from fulfillment.api.openapi import document
 from fulfillment.api.problem_handlers import ProblemHandlers
 from fulfillment.api.resources import ApiResources
 from fulfillment.api.route_table import RouteTable
-from fulfillment.api.routes import carriers, inventory, orders, problems
+from fulfillment.api.routes import attention, carriers, changes, inventory, orders, problems, recovery
 
 
 def create_app(resources: ApiResources) -> FastAPI:
@@ -29,6 +29,9 @@ def create_app(resources: ApiResources) -> FastAPI:
     )
     app.state.resources = resources
     app.include_router(orders.router, prefix="/v1")
+    app.include_router(changes.router, prefix="/v1")
+    app.include_router(attention.router, prefix="/v1")
+    app.include_router(recovery.router, prefix="/v1")
     app.include_router(inventory.router, prefix="/v1")
     app.include_router(carriers.router, prefix="/v1")
     if public:

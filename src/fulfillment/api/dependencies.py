@@ -2,8 +2,9 @@
 What routes ask for in their signatures.
 """
 
+import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
@@ -20,6 +21,8 @@ ANONYMOUS = "anonymous"
 
 # FastAPI runs plain functions in a thread each; all of these are too small for that.
 _bearer = HTTPBearer(auto_error=False, description="An API key or a JWT.")
+_TAGS = re.compile(r'\s*(?:W/)?"[!#-~]*"\s*(?:,\s*(?:W/)?"[!#-~]*"\s*)*')
+_VERSION = re.compile(r'(?<!W/)"(\d{1,9})"')
 
 
 async def _resources(request: Request) -> ApiResources:
@@ -37,25 +40,41 @@ async def _caller(_: Annotated[object, Depends(_bearer)]) -> str:
     return ANONYMOUS
 
 
-async def _idempotency_key(
-    request: Request,
-    _: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            description="Required; bare or quoted, 1 to 255 visible ASCII characters. The same key never acts twice.",
-        ),
-    ] = None,
-) -> str:
+def _key_header(form: str) -> Any:  # noqa: ANN401 - what the framework declares a header with
+    description = f"{form} or quoted, 1 to 255 visible ASCII characters. The same key never acts twice."
+    return Header(alias="Idempotency-Key", description=description)
+
+
+async def _idempotency_key(request: Request, _: Annotated[str | None, _key_header("Required; bare")] = None) -> str:
+    key = _key_in(request)
+    if not key:
+        raise Problem("idempotency_key_missing", "send an Idempotency-Key header: a new one for every new intention")
+    return key
+
+
+async def _given_key(request: Request, _: Annotated[str | None, _key_header("Bare")] = None) -> str | None:
+    return _key_in(request)
+
+
+def _key_in(request: Request) -> str | None:
     values = request.headers.getlist("idempotency-key")
     if len(values) > 1:
         raise Problem.field("Idempotency-Key", "send this header once")
     key = unquoted_key(values[0]) if values else ""
     if key is None:
         raise Problem.field("Idempotency-Key", "use 1 to 255 visible ASCII characters, bare or in double quotes")
-    if not key:
-        raise Problem("idempotency_key_missing", "send an Idempotency-Key header: a new one for every new intention")
-    return key
+    return key or None
+
+
+async def _expected(
+    if_match: Annotated[str | None, Header(description="The `ETag` the change is based on, or `*`.")] = None,
+) -> frozenset[int] | None:
+    """The versions an `If-Match` header allows (strong comparison); None: any, or no header."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    if not _TAGS.fullmatch(if_match):
+        raise Problem.field("If-Match", "must be the ETag of an earlier answer, in double quotes, or *")
+    return frozenset(int(version) for version in _VERSION.findall(if_match))
 
 
 async def _wait(
@@ -78,5 +97,8 @@ Resources = Annotated[ApiResources, Depends(_resources)]
 OrderIdInPath = Annotated[OrderId, Depends(_order_id)]
 Caller = Annotated[str, Depends(_caller)]
 IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
+GivenKey = Annotated[str | None, Depends(_given_key)]
+Expected = Annotated[frozenset[int] | None, Depends(_expected)]
+"""The versions a change may be based on; None: any."""
 Wait = Annotated[timedelta | None, Depends(_wait)]
 NoQuery = Annotated[NoParameters, Query()]

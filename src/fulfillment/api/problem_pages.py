@@ -47,19 +47,47 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "The address exists, but not for this method.",
         "The Allow header lists the methods that do.",
     ),
+    "action_not_available": Explanation(
+        "The order does not ask for this answer: it was answered meanwhile, or asks something else.",
+        "Read the order again: `actions` lists what can be done now, with the address of each.",
+    ),
     "below_reserved": Explanation(
         "The new figure would be smaller than the number of pieces that open orders hold.",
         "Read the article again and choose a figure that is at least `reserved`, or cancel orders first.",
     ),
-    "invalid_transition": Explanation(
-        "What was asked for does not follow from where the order is now.",
-        "Read the order again; its status says what is possible.",
+    "order_is_running": Explanation(
+        "The workflow of the order is running, so it needs nobody to take it over. Nothing was done.",
+        "Read the order again. If it needs attention, choose one of its `actions`; if nothing happens although it "
+        "should, look at the workers. Only an order whose workflow is gone can be recovered.",
+    ),
+    "order_not_amendable": Explanation(
+        "Lines can be replaced until the order is paid, the address until the parcel is being booked; an order that "
+        "is being cancelled cannot be changed at all. Nothing was changed.",
+        "Read the order again. If it must not go out like this, cancel it while its status allows that.",
+    ),
+    "order_not_cancellable": Explanation(
+        "The parcel has left, the order has ended, or it waits for an operator's answer to another question.",
+        "Read the order again. If it needs attention, an operator chooses one of its `actions`; what has left can "
+        "only come back.",
+    ),
+    "payment_not_awaited": Explanation(
+        "The order does not wait for a payment: it has one, needs none, or is not going to be delivered.",
+        "Read the order again; only one that is `awaiting_payment` takes a card. Nothing was charged.",
     ),
     "reference_taken": Explanation(
         "The customer already has an order with this reference. References are unique per customer; "
         "those of rejected orders may be used again.",
         "If this is the same order, repeat the original request with its original Idempotency-Key. "
         "Otherwise choose another reference.",
+    ),
+    "stock_short": Explanation(
+        "There are fewer pieces free of an article than the change needs. Nothing was changed.",
+        "Read the article (`GET /v1/inventory/{sku}`) and ask for at most what is `available`, or try again once "
+        "there is more. What the order holds already counts as available to it.",
+    ),
+    "unknown_sku": Explanation(
+        "A line names an article that does not exist. Nothing was changed.",
+        "Check the SKUs of the lines; `GET /v1/inventory` lists all articles.",
     ),
     "precondition_failed": Explanation(
         "The version in If-Match is not the current one: somebody else was faster.",
@@ -72,6 +100,14 @@ EXPLANATIONS: Mapping[str, Explanation] = {
     "unsupported_media_type": Explanation(
         "The body is not declared as JSON.",
         "Send the header `Content-Type: application/json`.",
+    ),
+    "cannot_tell": Explanation(
+        "A provider was asked so long ago that nobody can look up any more whether it acted.",
+        "An operator finds out at the provider and chooses the action that says what happened.",
+    ),
+    "carrier_unavailable": Explanation(
+        "The carrier could not be reached for so long that the step was given up.",
+        "Read the order: it has been undone, or waits for an operator.",
     ),
     "carrier_refused": Explanation(
         "The carrier does not deliver to this address.",
@@ -96,6 +132,14 @@ EXPLANATIONS: Mapping[str, Explanation] = {
     "payment_declined": Explanation(
         "The bank of the card said no.",
         "Ask the customer for another card.",
+    ),
+    "payment_unavailable": Explanation(
+        "The payment provider could not be reached for so long that the step was given up.",
+        "Read the order: it has been undone, or waits for an operator. Nothing is charged twice.",
+    ),
+    "undo_refused": Explanation(
+        "A provider refused to take back what it did.",
+        "An operator settles it with the provider and chooses an action of the order.",
     ),
     "precondition_required": Explanation(
         "This change overwrites something, and the request does not say which version it is based on.",

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from fulfillment.contracts.orders import CarrierEvent
-from fulfillment.db import inbox
-from fulfillment.db.engine import Database
+from fulfillment.db import inbox, late_events
+from fulfillment.db.engine import Database, Reading
 from fulfillment.db.inbox import InboxEvent, Unsignalled
 from fulfillment.db.outages import is_outage
 from fulfillment.domain.errors import TransientError
@@ -41,11 +41,19 @@ class Pace:
 
 
 class InboxSignals:
-    """Takes events in and passes them on to the workflows of their orders; belongs to one event loop."""
+    """
+    Takes events in and passes them on to the workflows of their orders; belongs to one event loop.
 
-    def __init__(self, database: Database, orders: OrderOrchestrator, pace: Pace | None = None) -> None:
+    What comes after the end of an order is written down here; where goods are at stake, an operator is to look at it
+    within `attention_window`.
+    """
+
+    def __init__(
+        self, database: Database, orders: OrderOrchestrator, attention_window: timedelta, pace: Pace | None = None
+    ) -> None:
         self._database = database
         self._orders = orders
+        self._attention_window = attention_window
         self._pace = pace or Pace()
         self._under_way: set[asyncio.Task[bool]] = set()
 
@@ -105,11 +113,23 @@ class InboxSignals:
         outcome, order_id = await self._signal(event.event)
         INBOX_SIGNALS.labels(outcome).inc()
         waiting = datetime.now(UTC) - event.received_at < self._pace.patience
-        if outcome is SignalOutcome.UNKNOWN_ORDER and waiting:
+        if waiting and await self._may_be_heard_later(outcome, order_id):
             return
-        async with self._database.statement() as connection:
-            await inbox.settle(connection, event.row, outcome=outcome, order_id=order_id)
+        await self._settle(event, outcome, order_id)
         _log.info("inbox_event_settled", outcome=outcome, order_id=str(order_id), type=event.event.type)
+
+    async def _may_be_heard_later(self, outcome: SignalOutcome, order_id: OrderId | None) -> bool:
+        """Its order may not have been started yet; or its workflow is gone too early and will be started again."""
+        if outcome is not SignalOutcome.CLOSED or order_id is None:
+            return outcome is SignalOutcome.UNKNOWN_ORDER
+        async with self._database.statement() as connection:
+            return await late_events.is_open(connection, order_id)
+
+    async def _settle(self, event: Unsignalled, outcome: SignalOutcome, order_id: OrderId | None) -> None:
+        async with self._database.transaction() as connection:
+            if outcome is SignalOutcome.CLOSED and order_id is not None:
+                await late_events.record(connection, order_id, _message(event.event), self._attention_window)
+            await inbox.settle(Reading(connection), event.row, outcome=outcome, order_id=order_id)
 
     async def _signal(self, event: InboxEvent) -> tuple[SignalOutcome, OrderId | None]:
         """A carrier may leave our order id out or get it wrong; the parcel's number is its own."""

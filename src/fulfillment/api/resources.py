@@ -7,7 +7,9 @@ from typing import Self
 
 from temporalio.client import Client
 
+from fulfillment.api.changes import OrderChanges
 from fulfillment.api.intake import OrderIntake
+from fulfillment.api.recovery import OrderRecovery
 from fulfillment.api.resignal import InboxSignals
 from fulfillment.api.watching import OrderWatcher
 from fulfillment.db.engine import Database
@@ -24,6 +26,8 @@ class ApiResources:
     database: Database
     orders: OrderOrchestrator
     intake: OrderIntake
+    changes: OrderChanges
+    recovery: OrderRecovery
     watcher: OrderWatcher
     inbox: InboxSignals
 
@@ -31,11 +35,15 @@ class ApiResources:
     def of(cls, settings: Settings, database: Database, client: Client) -> Self:
         """The resources of a process with these connections."""
         orders = OrderOrchestrator(client)
+        fingerprints = FingerprintRing(settings.api.fingerprint_ring())
+        changes = OrderChanges(database, orders, fingerprints)
         return cls(
             settings=settings,
             database=database,
             orders=orders,
-            intake=OrderIntake(database, orders, FingerprintRing(settings.api.fingerprint_ring())),
+            intake=OrderIntake(database, orders, fingerprints),
+            changes=changes,
+            recovery=OrderRecovery(database, orders, changes),
             watcher=OrderWatcher(database),
-            inbox=InboxSignals(database, orders),
+            inbox=InboxSignals(database, orders, settings.orders.attention_window),
         )

@@ -11,7 +11,7 @@ import typer
 
 
 def demo(
-    orders: Annotated[Path | None, typer.Option(help="Orders as JSON Lines; without it ten of our own.")] = None,
+    orders: Annotated[Path | None, typer.Option(help="Orders as JSON Lines; without it our own.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, progress to stderr.")] = False,
     state: Annotated[
         Path | None, typer.Option(help="An empty folder to keep databases and logs in; else they are thrown away.")

@@ -5,6 +5,7 @@ What the commands that talk to a running service share: where it is, who asks, a
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ _TIMEOUT_SECONDS = 30.0
 _PAGE = 200
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _PIPED_WIDTH = 200
+_LONGEST_PAUSE_SECONDS = 10.0
 
 ApiUrl = Annotated[
     str | None,
@@ -87,6 +89,28 @@ def checked(response: httpx2.Response) -> httpx2.Response:
     if not response.is_success:
         raise Refused(response)
     return response
+
+
+def accepted(response: httpx2.Response, hints: Mapping[str, str]) -> Json:
+    """What a success says; a refusal ends the command, with the hint of its code on what to do next."""
+    if not response.is_success:
+        refusal = Refused(response)
+        hint = hints.get(refusal.problem.get("code", ""))
+        fail(f"{refusal}\n{hint}" if hint else str(refusal))
+    document: Json = response.json()
+    return document
+
+
+def persistent(
+    client: httpx2.Client, method: str, path: str, body: Json, *, key: str, attempts: int = 5
+) -> httpx2.Response:
+    """Send a change; its key makes it safe to try again whenever the service asks for it."""
+    response = client.request(method, path, json=body, headers={"Idempotency-Key": key})
+    pause = response.headers.get("Retry-After", "")
+    if not pause.isdecimal() or attempts == 1:
+        return response
+    time.sleep(min(int(pause), _LONGEST_PAUSE_SECONDS))
+    return persistent(client, method, path, body, key=key, attempts=attempts - 1)
 
 
 def items(client: httpx2.Client, path: str, *, limit: int | None = None, **filters: str | None) -> Iterator[Json]:

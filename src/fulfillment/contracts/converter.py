@@ -47,7 +47,11 @@ def coded(exception: BaseException) -> BaseException:
     """The error as Temporal is to see it: ours with their code, all others as they are."""
     if isinstance(exception, DomainError):
         error = ApplicationError(
-            str(exception), type=exception.code, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+            str(exception),
+            *exception.details,
+            type=exception.code,
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
         )
     elif isinstance(exception, TransientError):
         error = ApplicationError(str(exception), type=exception.code, next_retry_delay=exception.retry_after)

@@ -1,17 +1,13 @@
 """
-What crosses Temporal about an order: the start of its workflow, its database steps, its signals.
+What crosses Temporal about an order: what it is started with, what it lives by, what carriers tell it, how it ends.
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
-
-from temporalio import activity
 
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.money import Money, total
-from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
+from fulfillment.domain.orders import OrderStatus
 from fulfillment.domain.shipping import ParcelEvent
 
 
@@ -47,6 +43,17 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """
+    The order was left by an earlier run: go on from where it is, or `undo` what happened.
+    """
+
+    actor: str
+    reason: str = field(repr=False)
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartOrder:
     """
     An accepted order: the input of its workflow and the single durable write of placing it.
@@ -68,6 +75,7 @@ class StartOrder:
     requested_by: str | None = field(default=None, repr=False)
     metadata: dict[str, str] = field(default_factory=dict, repr=False)
     test: bool = False
+    resume: Resume | None = None
 
     @property
     def total(self) -> Money:
@@ -76,41 +84,24 @@ class StartOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceOrder:
-    """Write the order down and hold its stock; `run_id` is the first run of the workflow that asks."""
-
-    order: StartOrder
-    run_id: str
-
-
-class PlacementOutcome(StrEnum):
-    """How placing ended."""
-
-    PLACED = "placed"
-    REJECTED = "rejected"
-    DUPLICATE = "duplicate"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The deadlines and switches one order lives by, fixed when it is placed."""
+    """
+    The deadlines, bounds and switches one order lives by, fixed when it is placed.
+
+    A provider may fail a step so many times before it gives up: `provider_failures` for steps that can be undone,
+    `capture_failures` and `undo_failures` for those. `key_memory` is how long providers remember a key; an undo that
+    finds nothing looks again after `second_look`.
+    """
 
     payment_window: timedelta
     hand_over_window: timedelta
     delivery_window: timedelta
     retry_payment: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """
-    The stored result of placing: repeated for the same run, `duplicate` for a run that is not the row's.
-    """
-
-    outcome: PlacementOutcome
-    status: OrderStatus
-    total: Money
-    terms: Terms
+    provider_failures: int = 64
+    capture_failures: int = 1324
+    undo_failures: int = 1324
+    key_memory: timedelta = timedelta(hours=23)
+    second_look: timedelta = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,80 +118,8 @@ class CarrierEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordParcelEvent:
-    """A carrier's event for parcel `n` of an order whose workflow last knew it as `status`."""
-
-    order_id: OrderId
-    n: int
-    event: CarrierEvent
-    status: OrderStatus
-    picked_up: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestAttention:
-    """Ask an operator; `n` counts the questions of one order."""
-
-    order_id: OrderId
-    n: int
-    reason: AttentionReason
-    status: OrderStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseStock:
-    """Free what the order holds; nothing to do when it holds nothing."""
-
-    order_id: OrderId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectOrder:
-    """Begin (`cancelling`) or end (`rejected`) the rejection of an order."""
-
-    order_id: OrderId
-    failure: FailureCode
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderResult:
     """How the workflow ended; `duplicate` means another run owns the order and this one touched nothing."""
 
     status: OrderStatus
     duplicate: bool = False
-
-
-class OrderActivities(ABC):
-    """The database steps of an order; each is one transaction and may run twice."""
-
-    @activity.defn
-    @abstractmethod
-    async def place_order(self, request: PlaceOrder) -> Placement:
-        """
-        Write the row, hold the stock (all or nothing), decide what comes next; a refusal is an outcome, not an error.
-        """
-
-    @activity.defn
-    @abstractmethod
-    async def record_parcel_event(self, request: RecordParcelEvent) -> None:
-        """Write down what a carrier says and what it does to the order, its parcel and the stock."""
-
-    @activity.defn
-    @abstractmethod
-    async def request_attention(self, request: RequestAttention) -> None:
-        """Park the order as `needs_attention`."""
-
-    @activity.defn
-    @abstractmethod
-    async def begin_rejection(self, request: RejectOrder) -> None:
-        """The order becomes `cancelling` with the failure it will end with."""
-
-    @activity.defn
-    @abstractmethod
-    async def release_stock(self, request: ReleaseStock) -> None:
-        """Undo of holding stock; tolerates that nothing is held."""
-
-    @activity.defn
-    @abstractmethod
-    async def reject_order(self, request: RejectOrder) -> None:
-        """The order becomes `rejected`: everything is undone."""

@@ -4,38 +4,74 @@ What crosses Temporal about money: provider steps, each with the key of its one 
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from enum import StrEnum
 
 from temporalio import activity
 
+from fulfillment.contracts.providers import Patience, Told
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizePayment:
-    """Set aside `amount` on the card stored with the order; `n` counts intended authorisations."""
+    """
+    Set aside `amount` on the card stored with the order; `n` counts intended authorisations.
+
+    After a decline the order is `awaiting_payment` again if `another_card` may be given.
+    """
 
     order_id: OrderId
     n: int
     amount: Money
+    patience: Patience
+    another_card: bool = False
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturePayment:
-    """Take the money that authorisation `n` set aside."""
+    """
+    Take the money that authorisation number `authorization` set aside; `n` counts intended captures.
+
+    The order becomes `awaiting_shipment`, unless it is `shipped` already.
+    """
 
     order_id: OrderId
     n: int
+    authorization: int
     amount: Money
+    patience: Patience
+    shipped: bool = False
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReversePayment:
-    """Undo authorisation `n`: void it, or refund it if it was captured; nothing to do if it never happened."""
+    """
+    Undo authorisation number `authorization` and the captures of it: void it, or refund what was captured; `n` counts
+    intended reversals.
+
+    Where nothing is found although something may have been asked, the `last_look` decides that it never happened. An
+    operator may have been `told` about the reversal, or about the authorisation it is to undo.
+    """
 
     order_id: OrderId
     n: int
+    authorization: int
     amount: Money
+    patience: Patience
+    last_look: bool = False
+    told: Told | None = None
+
+
+class Reversal(StrEnum):
+    """How the undo of an authorisation ended."""
+
+    DONE = "done"
+    """Reversed now or before, or nothing was ever asked: it is final."""
+    LOOK_AGAIN = "look_again"
+    """The provider knows of nothing yet, but was asked and may still do it."""
 
 
 class PaymentActivities(ABC):
@@ -49,19 +85,30 @@ class PaymentActivities(ABC):
 
         Raises:
             PaymentDeclined: or `InsufficientFunds`; final.
+            PaymentUnavailable: patience is over; it may have happened all the same.
+            CannotTell: nobody knows whether it happened.
         """
 
     @activity.defn
     @abstractmethod
     async def capture_payment(self, request: CapturePayment) -> None:
         """
-        Capture; the order becomes `awaiting_shipment`.
+        Capture.
 
         Raises:
             PaymentDeclined: the provider will not pay out; final.
+            PaymentUnavailable: patience is over; it may have happened all the same.
+            CannotTell: nobody knows whether it happened.
         """
 
     @activity.defn
     @abstractmethod
-    async def reverse_payment(self, request: ReversePayment) -> None:
-        """Undo of `authorize_payment` and `capture_payment`; tolerates that neither happened."""
+    async def reverse_payment(self, request: ReversePayment) -> Reversal:
+        """
+        Undo of `authorize_payment` and `capture_payment`; tolerates that neither happened.
+
+        Raises:
+            UndoRefused: the provider will not give the money back.
+            PaymentUnavailable: patience is over.
+            CannotTell: nobody knows whether it happened.
+        """

@@ -15,11 +15,14 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
+    Interval,
+    Row,
     Select,
     Text,
     Uuid,
     any_,
     bindparam,
+    cast,
     exists,
     func,
     insert,
@@ -50,6 +53,7 @@ class OutOfStep(Exception):
 
     def __init__(self, order_id: OrderId, status: str, wanted: str) -> None:
         super().__init__(f"order {order_id} is {status}: that does not allow {wanted}")
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,7 @@ class Change:
     """
     What happens to one order: its facts, the statuses it goes through and the columns that change with them.
 
+    An order that comes to wait for a payment gets its deadline with the change, unless it has one already.
     Without a `path` the status stays; `during` names the statuses in which the change is legal (with a path: those
     that may lead to its first status). Where the order's stock is not in `only_if_stock` there is nothing to do.
     """
@@ -114,17 +119,22 @@ async def apply(connection: Reading, change: Change, *effects: Effect) -> bool:
     if change.path:
         columns["status"] = change.path[-1]
     statement = _statement(
-        tuple(sorted(columns)), change.only_if_stock is not None, tuple(effect.build for effect in effects)
+        tuple(sorted(columns)),
+        change.only_if_stock is not None,
+        OrderStatus.AWAITING_PAYMENT in change.path,
+        tuple(effect.build for effect in effects),
     )
     parameters = _parameters(change) | new_values(columns)
     for effect in effects:
         parameters |= effect.values
     try:
         done = (await connection.execute(statement, parameters)).first()
-    except IntegrityError as error:
-        if "uq_order_events_order_id_key" not in str(error.orig):
-            raise
-        return False  # the same step ran twice at the same moment, and the other one was first
+    except IntegrityError:
+        # The same step ran twice at the same moment, and the other one was first: the two meet at the fact, or at what
+        # else is written once with it.
+        if await _is_written(connection, change):
+            return False
+        raise
     if done is None:
         await _explain(connection, change)
     return done is not None
@@ -143,8 +153,10 @@ def _parameters(change: Change) -> dict[str, Any]:
 
 # Putting a statement together costs more than executing it: each kind is made once.
 @lru_cache(maxsize=128)
-def _statement(columns: tuple[str, ...], only_if_stock: bool, builds: tuple[Callable[[CTE], CTE], ...]) -> Select[Any]:
-    changed = _changed(columns, only_if_stock=only_if_stock)
+def _statement(
+    columns: tuple[str, ...], only_if_stock: bool, awaits_payment: bool, builds: tuple[Callable[[CTE], CTE], ...]
+) -> Select[Any]:
+    changed = _changed(columns, only_if_stock=only_if_stock, awaits_payment=awaits_payment)
     events = events_of(select(changed.c.id, changed.c.before).subquery("row"))
     statement: Select[Any] = select(changed.c.version).add_cte(events)
     for build in builds:
@@ -152,7 +164,13 @@ def _statement(columns: tuple[str, ...], only_if_stock: bool, builds: tuple[Call
     return statement
 
 
-def _changed(columns: tuple[str, ...], *, only_if_stock: bool) -> CTE:
+# The days to pay are not begun anew by a card that was declined.
+_PAYMENT_DUE = func.coalesce(
+    orders.c.payment_due_at, func.now() + cast(orders.c.terms["payment_window"].astext, Interval)
+)
+
+
+def _changed(columns: tuple[str, ...], *, only_if_stock: bool, awaits_payment: bool) -> CTE:
     count = bindparam("fact_count", type_=Integer)
     condition = orders.c.stock == bindparam("only_if_stock", type_=Text) if only_if_stock else true()
     return (
@@ -168,6 +186,7 @@ def _changed(columns: tuple[str, ...], *, only_if_stock: bool) -> CTE:
             last_event=orders.c.last_event + count,
             updated_at=func.now(),
             **parameters_for(orders, columns),
+            **({"payment_due_at": _PAYMENT_DUE} if awaits_payment else {}),
         )
         .returning(orders.c.id, orders.c.version, (orders.c.last_event - count).label("before"))
         .cte("changed")
@@ -207,10 +226,18 @@ _STANDING = select(orders.c.status, _already().label("already")).where(
 )
 
 
+async def _standing(connection: Reading, change: Change) -> Row[Any] | None:
+    parameters = {"changed_order": change.order_id, "first_fact": change.facts[0].key}
+    return (await connection.execute(_STANDING, parameters)).first()
+
+
+async def _is_written(connection: Reading, change: Change) -> bool:
+    row = await _standing(connection, change)
+    return row is not None and row.already
+
+
 async def _explain(connection: Reading, change: Change) -> None:
-    row = (
-        await connection.execute(_STANDING, {"changed_order": change.order_id, "first_fact": change.facts[0].key})
-    ).first()
+    row = await _standing(connection, change)
     if row is None:
         raise OutOfStep(change.order_id, "not written", change.facts[0].kind)
     if not row.already and row.status not in change.allowed:

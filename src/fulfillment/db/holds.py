@@ -31,14 +31,23 @@ async def lock_available(connection: Writing, skus: set[Sku]) -> dict[Sku, int]:
 
 def hold(row: CTE) -> CTE:
     """Hold the parameter `wanted` (see `wanted`) for the order in `row`; its stock rows are locked already."""
-    rows = records("wanted", sku=Text, quantity=Integer)
-    lines = select(rows.c.sku, rows.c.quantity, row.c.id.label("order_id")).join(row, true()).cte("lines")
-    return _move(lines, MovementKind.HELD, on_hand=0, reserved=1)
+    return _move(_pieces("wanted", row), MovementKind.HELD, on_hand=0, reserved=1)
 
 
 def wanted(demand: Mapping[Sku, int], key: str) -> dict[str, Any]:
     """The parameters of `hold`."""
     return {"wanted": [{"sku": sku, "quantity": n} for sku, n in demand.items()], "movement_key": key}
+
+
+def hold_more(demand: Mapping[Sku, int], key: str) -> Effect:
+    """Hold some pieces for the changed order; these stock rows are locked already."""
+    return Effect(hold, wanted(demand, key))
+
+
+def exchange(more: Mapping[Sku, int], less: Mapping[Sku, int], key: str) -> tuple[Effect, ...]:
+    """Hold some pieces for the changed order and give others back; all of these stock rows are locked already."""
+    unwanted = {"unwanted": [{"sku": sku, "quantity": n} for sku, n in less.items()], "movement_key": key}
+    return hold_more(more, key), Effect(_give_back, unwanted)
 
 
 def release(key: str) -> Effect:
@@ -49,6 +58,15 @@ def release(key: str) -> Effect:
 def leave(key: str) -> Effect:
     """The goods of the changed order's lines leave the warehouse."""
     return Effect(_leave, {"movement_key": key})
+
+
+def _give_back(changed: CTE) -> CTE:
+    return _move(_pieces("unwanted", changed), MovementKind.RELEASED, on_hand=0, reserved=-1)
+
+
+def _pieces(parameter: str, row: CTE) -> CTE:
+    rows = records(parameter, sku=Text, quantity=Integer)
+    return select(rows.c.sku, rows.c.quantity, row.c.id.label("order_id")).join(row, true()).cte(f"{parameter}_lines")
 
 
 def _release(changed: CTE) -> CTE:
@@ -81,7 +99,7 @@ def _move(lines: CTE, kind: MovementKind, *, on_hand: int, reserved: int) -> CTE
             updated_at=func.now(),
         )
         .returning(stock.c.sku, lines.c.quantity, lines.c.order_id)
-        .cte("moved")
+        .cte(f"{kind}_stock")
     )
     return (
         insert(stock_movements)
@@ -97,5 +115,5 @@ def _move(lines: CTE, kind: MovementKind, *, on_hand: int, reserved: int) -> CTE
                 literal(SYSTEM),
             ),
         )
-        .cte("movements")
+        .cte(f"{kind}_movements")
     )

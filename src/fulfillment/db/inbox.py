@@ -15,6 +15,8 @@ from fulfillment.db.engine import Reading
 from fulfillment.db.tables import inbox, shipments
 from fulfillment.domain.ids import OrderId
 
+LATE_EVENT = "late_event"
+"""The outcome of an event that an operator must look at."""
 _LONGEST_LEASE = timedelta(minutes=5)
 
 

@@ -12,7 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 
 from fulfillment.db.engine import Reading
-from fulfillment.domain.orders import OrderStatus
+from fulfillment.domain.attention import SETTLES
+from fulfillment.domain.operations import OperationKind
+from fulfillment.domain.orders import AttentionReason, OrderStatus
 
 MOST_EXAMPLES = 5
 FINAL = [status.value for status in OrderStatus if status.is_final]
@@ -69,7 +71,8 @@ async def unexplained_articles(connection: Reading) -> Offenders:
 
 async def unsettled_orders(connection: Reading, accounts: Sequence[Mapping[str, Any]], read_at: datetime) -> Offenders:
     """
-    I4: final orders whose money at the provider is not what their end means.
+    I4: final orders whose money at the provider is not what their end means, unless an operator took it upon them:
+    answers to questions about money say so, neither those about goods nor those about parcels.
 
     Args:
         connection: the database.
@@ -85,6 +88,16 @@ async def unsettled_orders(connection: Reading, accounts: Sequence[Mapping[str, 
             AS account(order_id uuid, currency text, live integer, captured bigint, refunded bigint)
             ON account.order_id = orders.id
         WHERE orders.status = ANY(CAST(:final AS text[])) AND orders.updated_at <= :read_at
+            AND NOT EXISTS (
+                SELECT FROM order_events AS event
+                WHERE event.order_id = orders.id AND event.kind = 'attention_resolved'
+                    AND event.data->>'action' = ANY(CAST(:settles AS text[]))
+                    AND (
+                        event.data->>'question' = :unpaid
+                        OR event.data->>'question' = ANY(CAST(:undo AS text[]))
+                            AND split_part(event.data->>'operation', ':', 2) = ANY(CAST(:money AS text[]))
+                    )
+            )
         GROUP BY orders.id
         HAVING coalesce(sum(account.live), 0) > 0
             OR coalesce(sum(account.captured - account.refunded) FILTER (WHERE account.currency = orders.currency), 0)
@@ -94,13 +107,17 @@ async def unsettled_orders(connection: Reading, accounts: Sequence[Mapping[str, 
         """,
         accounts=json.dumps(list(accounts)),
         final=FINAL,
+        settles=[action.value for action in SETTLES],
+        unpaid=AttentionReason.SHIPPED_UNPAID.value,
+        undo=[AttentionReason.UNDO_FAILED.value, AttentionReason.OUTCOME_UNKNOWN.value],
+        money=[OperationKind.VOID.value, OperationKind.REFUND.value, OperationKind.CAPTURE.value],
         read_at=read_at,
     )
 
 
 async def forgotten_orders(connection: Reading, *, step: timedelta, grace: timedelta) -> Offenders:
     """
-    I5: orders that are not final and wait for nobody, or for longer than was agreed.
+    I5: orders that are not final and wait for nobody, or for longer than was agreed; late events nobody looks at.
 
     Args:
         connection: the database.
@@ -114,12 +131,15 @@ async def forgotten_orders(connection: Reading, *, step: timedelta, grace: timed
         WHERE status <> ALL(CAST(:final AS text[]))
             AND coalesce(CASE
                 WHEN status IN ('received', 'processing', 'cancelling') THEN updated_at + :step
-                WHEN status = 'awaiting_payment' THEN accepted_at + CAST(terms->>'payment_window' AS interval)
+                WHEN status = 'awaiting_payment' THEN payment_due_at
                 WHEN status = 'awaiting_shipment' THEN updated_at + CAST(terms->>'hand_over_window' AS interval)
                 WHEN status = 'shipped' THEN updated_at + CAST(terms->>'delivery_window' AS interval)
-                WHEN status = 'needs_attention' AND attention_reason IS NOT NULL
-                    THEN coalesce(attention_due_at, 'infinity')
+                WHEN status = 'needs_attention' AND attention_reason IS NOT NULL THEN attention_due_at
             END, '-infinity') + :grace < clock_timestamp()
+        UNION
+        SELECT order_id FROM inbox
+        WHERE outcome = 'late_event' AND resolved_at IS NULL
+            AND coalesce(attention_due_at, '-infinity') + :grace < clock_timestamp()
         """,
         final=FINAL,
         step=step,

@@ -1,8 +1,10 @@
 """
-The operations ledger: the intent is written before a provider is called, the result after.
+The operations ledger, before a provider is called: the intent, and what is read with it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -19,14 +21,15 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    cast,
+    extract,
     func,
     literal,
     select,
-    update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from fulfillment.db.changes import Effect, OutOfStep
+from fulfillment.db.changes import OutOfStep
 from fulfillment.db.engine import Reading
 from fulfillment.db.tables import operations, orders
 from fulfillment.domain.ids import OrderId
@@ -48,21 +51,63 @@ class Intent:
     amount: Money | None = None
 
 
+OPEN = (OperationState.INTENDED, OperationState.UNKNOWN, OperationState.PARKED)
+"""The states in which a result is still to come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An operation of the order as the ledger had it before this attempt."""
+
+    key: str
+    kind: OperationKind
+    n: int
+    state: OperationState
+    reference: str | None
+    amount: Money | None
+    attempts: int
+    not_done: int
+    age: timedelta
+
+    @property
+    def may_have_happened(self) -> bool:
+        """It has no result, and some attempt may have reached the provider."""
+        return self.state in OPEN and self.attempts > self.not_done
+
+    @property
+    def is_nothing(self) -> bool:
+        """There is nothing to undo: it is undone, was refused, or every attempt certainly did nothing."""
+        return self.state is not OperationState.DONE and not self.may_have_happened
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """The ledger's entry, and what was read of the order with it."""
+    """
+    The ledger's entry as this attempt made it, and what was read of the order with it.
+
+    `not_done` counts the earlier attempts that certainly did nothing; `age` is the time since the first one began.
+    `entries` are what was read as `ENTRIES`, by their number.
+    """
 
     key: str
     state: OperationState
     provider_reference: str | None
     refusal: str | None
     attempts: int
+    not_done: int
+    age: timedelta
     order: Any
+    entries: tuple[Entry, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """A result is still to come."""
+        return self.state in OPEN
 
     @property
     def may_have_happened(self) -> bool:
         """An earlier attempt may have reached the provider: look up before asking again."""
-        return self.attempts > 1
+        return self.attempts - 1 > self.not_done
 
 
 _authorizations = operations.alias("authorizations")
@@ -75,15 +120,40 @@ AUTHORIZATION = (
 )
 """The provider's name for the operation `authorization_key`, to be read with an intent."""
 
+_entries = operations.alias("entries")
 
-async def intend(connection: Reading, intent: Intent, *columns: ColumnElement[Any], **values: str) -> Operation:
+ENTRIES = (
+    select(
+        func.coalesce(
+            func.jsonb_agg(
+                func.jsonb_build_object(
+                    *("key", _entries.c.key, "kind", _entries.c.kind, "n", _entries.c.n, "state", _entries.c.state),
+                    *("reference", _entries.c.provider_reference),
+                    *("amount", _entries.c.amount, "currency", _entries.c.currency),
+                    *("attempts", _entries.c.attempts, "not_done", _entries.c.not_done),
+                    *("age", extract("epoch", func.now() - _entries.c.created_at)),
+                )
+            ),
+            cast(literal([], JSONB), JSONB),
+        )
+    )
+    .where(_entries.c.order_id == orders.c.id, _entries.c.kind == any_(bindparam("entry_kinds", type_=ARRAY(Text))))
+    .scalar_subquery()
+    .label("entries")
+)
+"""The order's operations of `entry_kinds` as they were before this attempt, to be read with an intent."""
+
+
+async def intend(
+    connection: Reading, intent: Intent, *columns: ColumnElement[Any], **values: str | Iterable[str]
+) -> Operation:
     """
     Write the intent, or count another attempt at it, and read `columns` of the order: one round trip.
 
     `values` are the parameters of the columns.
 
     Raises:
-        OutOfStep: the order is in no status in which this may be asked, and it never was.
+        OutOfStep: the order is in no status in which this may be asked, and there is no result from when it was.
     """
     parameters = _parameters(intent) | values
     row = (await connection.execute(_intent_statement(columns), parameters)).first()
@@ -95,38 +165,10 @@ async def intend(connection: Reading, intent: Intent, *columns: ColumnElement[An
         provider_reference=row.provider_reference,
         refusal=row.refusal,
         attempts=row.attempts,
+        not_done=row.not_done,
+        age=row.age,
         order=row,
-    )
-
-
-async def close(connection: Reading, key: str, state: OperationState, *, refusal: str | None = None) -> None:
-    """Note a state that changes nothing about the order; a result that is known already stays."""
-    await connection.execute(
-        update(operations)
-        .where(operations.c.key == key, operations.c.state.in_((OperationState.INTENDED, OperationState.UNKNOWN)))
-        .values(state=state, refusal=refusal, updated_at=func.now())
-    )
-
-
-def settle(key: str, state: OperationState, *, reference: str | None = None, refusal: str | None = None) -> Effect:
-    """The result of an operation, written with the change it makes to its order."""
-    return Effect(
-        _settle,
-        {"settled_key": key, "settled_state": state, "settled_reference": reference, "settled_refusal": refusal},
-    )
-
-
-def _settle(changed: CTE) -> CTE:
-    return (
-        update(operations)
-        .where(operations.c.key == bindparam("settled_key", type_=Text), operations.c.order_id == changed.c.id)
-        .values(
-            state=bindparam("settled_state", type_=Text),
-            provider_reference=bindparam("settled_reference", type_=Text),
-            refusal=bindparam("settled_refusal", type_=Text),
-            updated_at=func.now(),
-        )
-        .cte("settled")
+        entries=tuple(sorted(map(_entry, getattr(row, "entries", ())), key=lambda entry: entry.n)),
     )
 
 
@@ -137,6 +179,8 @@ _COLUMNS = (
     operations.c.provider_reference,
     operations.c.refusal,
     operations.c.attempts,
+    operations.c.not_done,
+    (func.now() - operations.c.created_at).label("age"),
 )
 
 
@@ -194,7 +238,22 @@ async def _existing(
         .where(operations.c.key == bindparam("intent_key", type_=Text))
     )
     row = (await connection.execute(written, parameters)).first()
-    if row is not None:
+    # An attempt that comes after the order went on must not reach the provider any more.
+    if row is not None and row.state not in OPEN:
         return row
     status = await connection.scalar(select(orders.c.status).where(orders.c.id == intent.order_id))
     raise OutOfStep(intent.order_id, status or "not written", intent.kind)
+
+
+def _entry(record: dict[str, Any]) -> Entry:
+    return Entry(
+        key=record["key"],
+        kind=OperationKind(record["kind"]),
+        n=record["n"],
+        state=OperationState(record["state"]),
+        reference=record["reference"],
+        amount=None if record["amount"] is None else Money(record["amount"], record["currency"]),
+        attempts=record["attempts"],
+        not_done=record["not_done"],
+        age=timedelta(seconds=record["age"]),
+    )

@@ -2,10 +2,13 @@
 Parcels of orders.
 """
 
-from sqlalchemy import CTE, Integer, Text, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import CTE, Integer, Text, Uuid, bindparam, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from fulfillment.db.changes import Effect
+from fulfillment.db.engine import Reading
 from fulfillment.db.tables import inbox, shipments
+from fulfillment.domain.ids import OrderId
 from fulfillment.domain.shipping import ShipmentStatus
 
 
@@ -27,9 +30,24 @@ def track(n: int, status: ShipmentStatus) -> Effect:
     return Effect(_track, {"parcel": n, "parcel_status": status})
 
 
+def found() -> Effect:
+    """The newest parcel of the changed order is under way again, wherever it was thought to be."""
+    return Effect(_found, {})
+
+
+async def carrier_of(connection: Reading, order_id: OrderId, n: int) -> str | None:
+    """Who carries parcel `n` of an order, if it is written."""
+    carrier: str | None = await connection.scalar(_CARRIER_OF, {"parcel_of": order_id, "parcel": n})
+    return carrier
+
+
 _PARCEL = bindparam("parcel", type_=Integer)
 _STATUS = bindparam("parcel_status", type_=Text)
+_newest = shipments.alias("newest")
 _UNDER_WAY = (ShipmentStatus.BOOKED.value, ShipmentStatus.IN_TRANSIT.value)
+_CARRIER_OF = select(shipments.c.carrier).where(
+    shipments.c.order_id == bindparam("parcel_of", type_=Uuid), shipments.c.n == _PARCEL
+)
 _CARRIER = bindparam("parcel_carrier", type_=Text)
 _TRACKING_NUMBER = bindparam("parcel_number", type_=Text)
 
@@ -41,6 +59,8 @@ def _book(changed: CTE) -> CTE:
             ["order_id", "n", "carrier", "tracking_number", "status"],
             select(changed.c.id, _PARCEL, _CARRIER, _TRACKING_NUMBER, literal(ShipmentStatus.BOOKED.value)),
         )
+        # The same step at the same moment: the two are to meet at the fact, where that is no error.
+        .on_conflict_do_nothing(index_elements=[shipments.c.order_id, shipments.c.n])
         .cte("booked")
     )
 
@@ -69,4 +89,14 @@ def _track(changed: CTE) -> CTE:
         )
         .values(status=_STATUS, updated_at=func.now())
         .cte("tracked")
+    )
+
+
+def _found(changed: CTE) -> CTE:
+    newest = select(func.max(_newest.c.n)).where(_newest.c.order_id == changed.c.id).scalar_subquery()
+    return (
+        update(shipments)
+        .where(shipments.c.order_id == changed.c.id, shipments.c.n == newest)
+        .values(status=ShipmentStatus.IN_TRANSIT.value, updated_at=func.now())
+        .cte("found")
     )

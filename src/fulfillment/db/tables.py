@@ -3,6 +3,7 @@ The tables, and nothing else. `migrations/` makes them; `alembic check` compares
 """
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -66,6 +67,9 @@ orders = Table(
     Column("attention_since", _Time),
     Column("attention_due_at", _Time),
     Column("resume_status", Text),
+    Column("attention_actions", ARRAY(Text), comment="the answers an operator may give"),
+    Column("attention_operation", Text, comment="key of what could not be done"),
+    Column("payment_due_at", _Time, comment="while a payment is awaited"),
     Column("fingerprint", Text, nullable=False, comment="HMAC of the accepted body"),
     Column("fingerprint_key", Text, nullable=False),
     Column("test", Boolean, nullable=False, server_default=text("false")),
@@ -113,6 +117,19 @@ order_events = Table(
     UniqueConstraint("order_id", "key"),
 )
 
+payment_requests = Table(
+    "payment_requests",
+    metadata,
+    Column("order_id", Uuid, ForeignKey("orders.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("key", Text, nullable=False, comment="id of the Update: a repeat of the request is recognised by it"),
+    Column("fingerprint", Text, nullable=False, comment="HMAC of the accepted body"),
+    Column("fingerprint_key", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", _Time, nullable=False, server_default=_NOW),
+    UniqueConstraint("key"),
+)
+
 stock = Table(
     "stock",
     metadata,
@@ -156,6 +173,8 @@ operations = Table(
     Column("provider_reference", Text),
     Column("refusal", Text, comment="code of the refusal, when refused"),
     Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("failures", Integer, nullable=False, server_default="0", comment="attempts the provider did not answer"),
+    Column("not_done", Integer, nullable=False, server_default="0", comment="those of them that certainly did nothing"),
     Column("created_at", _Time, nullable=False, server_default=_NOW),
     Column("updated_at", _Time, nullable=False, server_default=_NOW),
     # No unique constraint beside the key, which is made of the same: ON CONFLICT names one constraint only, and two
@@ -188,9 +207,18 @@ inbox = Table(
     Column("occurred_at", _Time, nullable=False),
     Column("received_at", _Time, nullable=False, server_default=_NOW),
     Column("signalled_at", _Time, comment="the workflow has it, or nobody waits for it any more"),
-    Column("outcome", Text, comment="delivered, closed or unknown_order"),
+    Column("outcome", Text, comment="delivered, closed, unknown_order or late_event"),
     Column("leased_until", _Time),
+    Column("attention_due_at", _Time, comment="an operator is to look at this late event until then"),
+    Column("resolved_at", _Time, comment="an operator has looked at it"),
     UniqueConstraint("source", "event_id"),
     Index("ix_inbox_unsignalled", "received_at", postgresql_where=text("signalled_at IS NULL")),
     Index("ix_inbox_order_id", "order_id"),
+    Index("ix_inbox_source_tracking_number", "source", "tracking_number"),
+    Index(
+        "ix_inbox_late_events",
+        "received_at",
+        "id",
+        postgresql_where=text("outcome = 'late_event' AND resolved_at IS NULL"),
+    ),
 )

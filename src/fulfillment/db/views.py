@@ -25,9 +25,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from fulfillment.contracts.messages import PaymentRecorded
 from fulfillment.contracts.orders import Address, Line
 from fulfillment.db.engine import Reading
-from fulfillment.db.tables import operations, order_events, order_lines, orders, shipments
+from fulfillment.db.questions import UNRESOLVED, AttentionView, question_of
+from fulfillment.db.tables import inbox, operations, order_events, order_lines, orders, payment_requests, shipments
+from fulfillment.domain.attention import ACTIONS, Action
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus, PaymentStatus
@@ -41,16 +44,6 @@ class ShipmentView:
     carrier: str
     tracking_number: str
     status: ShipmentStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionView:
-    """The question an operator must answer, and where the order goes on afterwards."""
-
-    reason: AttentionReason
-    since: datetime
-    due_at: datetime | None
-    resume_status: OrderStatus | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +67,7 @@ class OrderView:
     shipments: tuple[ShipmentView, ...]
     failure: FailureCode | None
     attention: AttentionView | None
+    actions: tuple[Action, ...]
     version: int
     accepted_at: datetime
     updated_at: datetime
@@ -210,13 +204,22 @@ async def order_operations(
     return [_operation(row) for row in rows]
 
 
+async def payment_request(connection: Reading, key: str) -> PaymentRecorded | None:
+    """What the key of a card that was given later stands for."""
+    columns = payment_requests.c
+    statement = select(columns.fingerprint, columns.fingerprint_key).where(columns.key == key)
+    row = (await connection.execute(statement)).mappings().first()
+    return PaymentRecorded(**row) if row else None
+
+
 async def exists(connection: Reading, order_id: OrderId) -> bool:
     """Whether the order is written."""
     return (await connection.execute(select(orders.c.id).where(orders.c.id == order_id))).first() is not None
 
 
 def _whole_orders() -> Select[Any]:
-    return select(orders, _lines().label("lines"), _shipments().label("shipments"))
+    late_event = select(inbox.c.id).where(inbox.c.order_id == orders.c.id, *UNRESOLVED).correlate(orders).exists()
+    return select(orders, _lines().label("lines"), _shipments().label("shipments"), late_event.label("has_late_event"))
 
 
 def _lines() -> ScalarSelect[Any]:
@@ -253,7 +256,12 @@ def _conditions(wanted: OrderFilter) -> Iterable[ColumnElement[bool]]:
         yield columns.accepted_at < wanted.placed_to
 
 
+# An order that goes on after all shows no failure.
+_FAILED = (OrderStatus.CANCELLING, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.RETURNED)
+
+
 def _order(row: Row[Any]) -> OrderView:
+    asked = question_of(row) if row.attention_reason else None
     return OrderView(
         id=OrderId(row.id),
         status=OrderStatus(row.status),
@@ -270,8 +278,9 @@ def _order(row: Row[Any]) -> OrderView:
         captured=Money(row.captured, row.currency),
         refunded=Money(row.refunded, row.currency),
         shipments=tuple(_shipment(shipment) for shipment in row.shipments or ()),
-        failure=FailureCode(row.failure_code) if row.failure_code else None,
-        attention=_attention(row),
+        failure=FailureCode(row.failure_code) if row.failure_code and row.status in _FAILED else None,
+        attention=asked,
+        actions=asked.actions if asked else ACTIONS[AttentionReason.LATE_EVENT] if row.has_late_event else (),
         version=row.version,
         accepted_at=row.accepted_at,
         updated_at=row.updated_at,
@@ -292,17 +301,6 @@ def _shipment(shipment: Mapping[str, Any]) -> ShipmentView:
         carrier=shipment["carrier"],
         tracking_number=shipment["tracking_number"],
         status=ShipmentStatus(shipment["status"]),
-    )
-
-
-def _attention(row: Row[Any]) -> AttentionView | None:
-    if row.attention_reason is None:
-        return None
-    return AttentionView(
-        reason=AttentionReason(row.attention_reason),
-        since=row.attention_since,
-        due_at=row.attention_due_at,
-        resume_status=OrderStatus(row.resume_status) if row.resume_status else None,
     )
 
 

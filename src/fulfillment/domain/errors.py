@@ -17,7 +17,9 @@ class FulfillmentError(Exception):
 
 
 class DomainError(FulfillmentError):
-    """A rule says no, for good."""
+    """A rule says no, for good; `details` cross Temporal with it."""
+
+    details: tuple[str, ...] = ()
 
 
 class TransientError(FulfillmentError):
@@ -53,13 +55,76 @@ class SkuNotFound(DomainError):
         super().__init__(f"there is no article {sku}")
 
 
-class InvalidTransition(DomainError):
-    """The order cannot go from where it is to where it was to go."""
-
-    code = "invalid_transition"
+class InvalidTransition(Exception):
+    """
+    An order cannot go from where it is to where it was to go: a bug of ours. Not a `DomainError`, which would be final.
+    """
 
     def __init__(self, current: str, target: str) -> None:
         super().__init__(f"an order that is {current} cannot become {target}")
+
+
+class OrderNotCancellable(DomainError):
+    """The order has left, has ended, or waits for another answer."""
+
+    code = "order_not_cancellable"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"an order that is {status} cannot be cancelled")
+
+
+class OrderNotAmendable(DomainError):
+    """It is too late to change this about the order."""
+
+    code = "order_not_amendable"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"an order that is {status} cannot be changed in this way any more")
+
+
+class PaymentNotAwaited(DomainError):
+    """The order does not wait for a payment."""
+
+    code = "payment_not_awaited"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"an order that is {status} does not wait for a payment")
+
+
+class ActionNotAvailable(DomainError):
+    """The order does not ask for this answer (any more)."""
+
+    code = "action_not_available"
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"the order does not offer '{action}' now; its actions are listed in the order")
+
+
+class OrderIsRunning(DomainError):
+    """A workflow runs the order: there is nothing to recover."""
+
+    code = "order_is_running"
+
+    def __init__(self, order_id: object) -> None:
+        super().__init__(f"a workflow runs order {order_id}; only one that is gone can be taken over")
+
+
+class StockShort(DomainError):
+    """There are not enough pieces free to be held."""
+
+    code = "stock_short"
+
+    def __init__(self) -> None:
+        super().__init__("there are not enough pieces of an article in stock; nothing was changed")
+
+
+class UnknownSku(DomainError):
+    """A line names an article that does not exist."""
+
+    code = "unknown_sku"
+
+    def __init__(self) -> None:
+        super().__init__("an article of the lines does not exist; nothing was changed")
 
 
 class IdempotencyKeyReused(DomainError):
@@ -68,7 +133,7 @@ class IdempotencyKeyReused(DomainError):
     code = "idempotency_key_reused"
 
     def __init__(self) -> None:
-        super().__init__("this Idempotency-Key was used with another body; use a new key for a new order")
+        super().__init__("this Idempotency-Key was used with another body; use a new key for a new intention")
 
 
 class ReferenceTaken(DomainError):
@@ -123,6 +188,45 @@ class CarrierRefused(DomainError):
 
     def __init__(self) -> None:
         super().__init__("the carrier does not deliver to this address")
+
+
+class PaymentUnavailable(DomainError):
+    """The payment provider stayed away for longer than the step may wait."""
+
+    code = "payment_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the payment provider stayed away for too long")
+
+
+class CarrierUnavailable(DomainError):
+    """The carrier stayed away for longer than the step may wait."""
+
+    code = "carrier_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the carrier stayed away for too long")
+
+
+class UndoRefused(DomainError):
+    """A provider will not take back what it did."""
+
+    code = "undo_refused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key}: refused by the provider")
+
+
+class CannotTell(DomainError):
+    """
+    Nobody can find out any more whether a provider did what it was asked: acting again could do it twice.
+    """
+
+    code = "cannot_tell"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key}: the outcome cannot be looked up any more")
+        self.details = (key,)
 
 
 class ProviderUnavailable(TransientError):

@@ -20,3 +20,10 @@ def order_id_for(caller: str, idempotency_key: str) -> OrderId:
     The id of the order a caller's key stands for: the same key always names the same order.
     """
     return OrderId(uuid5(uuid5(ORDERS, caller), idempotency_key))
+
+
+def update_id_for(operation: str, order_id: OrderId, caller: str, idempotency_key: str) -> str:
+    """
+    The id of the change a caller's key stands for: the same key asks for the same change of an order only once.
+    """
+    return f"{operation}:{uuid5(uuid5(order_id, caller), idempotency_key)}"

@@ -29,3 +29,11 @@ def refusal(demand: Mapping[Sku, int], available: Mapping[Sku, int]) -> FailureC
     if any(quantity > available[sku] for sku, quantity in demand.items()):
         return FailureCode.STOCK_SHORT
     return None
+
+
+def difference(held: Mapping[Sku, int], wanted: Mapping[Sku, int]) -> tuple[dict[Sku, int], dict[Sku, int]]:
+    """Pieces to be held in addition and pieces to be given back, so that what is `held` becomes what is `wanted`."""
+    changes = {sku: wanted.get(sku, 0) - held.get(sku, 0) for sku in (*held, *wanted)}
+    more = {sku: change for sku, change in changes.items() if change > 0}
+    less = {sku: -change for sku, change in changes.items() if change < 0}
+    return more, less

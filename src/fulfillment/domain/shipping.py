@@ -44,6 +44,41 @@ class ParcelOutcome:
     attention: AttentionReason | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LateOutcome:
+    """
+    What an event means that no running order waits for: where the parcel is, the fact to record, and whether an
+    operator must look at it because goods are not where the order's end says they are.
+    """
+
+    fact: EventKind
+    shipment: ShipmentStatus
+    asks: bool
+
+
+_LATE = {
+    ParcelEvent.PICKED_UP: (EventKind.SHIPMENT_IN_TRANSIT, ShipmentStatus.IN_TRANSIT),
+    ParcelEvent.IN_TRANSIT: (EventKind.SHIPMENT_IN_TRANSIT, ShipmentStatus.IN_TRANSIT),
+    ParcelEvent.DELIVERED: (EventKind.ORDER_DELIVERED, ShipmentStatus.DELIVERED),
+    ParcelEvent.LOST: (EventKind.PARCEL_LOST, ShipmentStatus.LOST),
+    ParcelEvent.RETURNED: (EventKind.PARCEL_RETURNED, ShipmentStatus.RETURNED),
+}
+_STAYED = (ShipmentStatus.BOOKED, ShipmentStatus.CANCELLED)
+
+
+def late_outcome_of(event: ParcelEvent, status: OrderStatus, parcel: ShipmentStatus) -> LateOutcome:
+    """
+    What `event` means for an order in `status` that does not wait for it; `parcel` is where its parcel was.
+
+    After the end, a parcel that is lost or comes back is somebody's affair, and so is one that moves although its
+    order was undone before it left. While an order is open, it is about a parcel that was replaced.
+    """
+    fact, shipment = _LATE[event]
+    gone = event in (ParcelEvent.LOST, ParcelEvent.RETURNED)
+    undone = status in (OrderStatus.CANCELLED, OrderStatus.REJECTED)
+    return LateOutcome(fact, shipment, asks=status.is_final and (gone or (undone and parcel in _STAYED)))
+
+
 _STRAIGHT = {
     ParcelEvent.DELIVERED: (OrderStatus.DELIVERED, EventKind.ORDER_DELIVERED, ShipmentStatus.DELIVERED, None),
     ParcelEvent.LOST: (OrderStatus.NEEDS_ATTENTION, EventKind.PARCEL_LOST, ShipmentStatus.LOST, AttentionReason.LOST),

@@ -10,8 +10,8 @@ import httpx2
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode
-from fulfillment.gateways.answers import Answer
-from fulfillment.gateways.http import ProviderClient, is_unknown, text_in
+from fulfillment.gateways.answers import ALREADY_CAPTURED, EXCEEDS_CAPTURED, NOT_CAPTURABLE, UNKNOWN_PAYMENT, Answer
+from fulfillment.gateways.http import ProviderClient, UnexpectedAnswer, is_unknown, text_in
 
 
 class PaymentGateway(Protocol):
@@ -28,10 +28,10 @@ class PaymentGateway(Protocol):
         """Take money that is set aside."""
 
     async def void(self, key: str, authorization: str) -> Answer:
-        """Let go of money that is set aside."""
+        """Let go of money that is set aside. Refused: `ALREADY_CAPTURED`, or for good."""
 
     async def refund(self, key: str, authorization: str, amount: Money) -> Answer:
-        """Give captured money back."""
+        """Give captured money back. Refused: `EXCEEDS_CAPTURED`, or for good."""
 
     async def find(self, key: str) -> Answer | None:
         """What became of an earlier call; None when the provider never did it."""
@@ -49,15 +49,21 @@ class HttpPaymentGateway(PaymentGateway):
 
     async def capture(self, key: str, authorization: str, amount: Money) -> Answer:
         path = f"/payments/authorizations/{quote(authorization)}/capture"
-        return _answer(await self._client.post(path, key, _money(amount), expected=(201, 402)))
+        response = await self._client.post(path, key, _money(amount), expected=(201, 402, 404, 409))
+        # An authorisation that expired, was voided elsewhere or never was: there is no money to be had.
+        if is_unknown(response):
+            return Answer(refusal=FailureCode.PAYMENT_DECLINED)
+        return _answer(response, NOT_CAPTURABLE)
 
     async def void(self, key: str, authorization: str) -> Answer:
         path = f"/payments/authorizations/{quote(authorization)}/void"
-        return _answer(await self._client.post(path, key, {}, expected=(201, 402)))
+        response = await self._client.post(path, key, {}, expected=(201, 402, 404, 409))
+        return Answer(refusal=UNKNOWN_PAYMENT) if is_unknown(response) else _answer(response, ALREADY_CAPTURED)
 
     async def refund(self, key: str, authorization: str, amount: Money) -> Answer:
         path = f"/payments/authorizations/{quote(authorization)}/refund"
-        return _answer(await self._client.post(path, key, _money(amount), expected=(201, 402)))
+        response = await self._client.post(path, key, _money(amount), expected=(201, 402, 404, 409))
+        return Answer(refusal=UNKNOWN_PAYMENT) if is_unknown(response) else _answer(response, EXCEEDS_CAPTURED)
 
     async def find(self, key: str) -> Answer | None:
         response = await self._client.get(f"/payments/operations/{quote(key, safe='')}", expected=(200, 404))
@@ -72,9 +78,14 @@ def _money(amount: Money) -> dict[str, int | str]:
     return {"amount": amount.amount, "currency": amount.currency}
 
 
-def _answer(response: httpx2.Response) -> Answer:
+def _answer(response: httpx2.Response, conflict: str | None = None) -> Answer:
+    """Of all conflicts only the one that is named is an answer."""
     if response.status_code == 402:
         return Answer(refusal=_refusal(response))
+    if response.status_code == 409:
+        if text_in(response, "code") != conflict:
+            raise UnexpectedAnswer("a conflict", response.status_code)
+        return Answer(refusal=conflict)
     return Answer(reference=text_in(response, "id"))
 
 

@@ -16,6 +16,7 @@ from fulfillment.local.probes import Probe
 from fulfillment.local.processes import ProcessSpec
 from fulfillment.local.services import SERVICES, Services, Wiring, inherited
 from fulfillment.local.state import load_secrets
+from fulfillment.local.supervision import DEATHS_ALLOWED
 from fulfillment.local.temporal import Temporal
 
 
@@ -31,6 +32,7 @@ class StackOptions:
         sink: where the log stream goes; without one the files in `logs/` get everything.
         services: which of the service's processes are started; none means PostgreSQL and Temporal alone.
         command: how the service's own command is called.
+        deaths_allowed: of one process within a minute; one more ends the stack.
     """
 
     state: Path = Path(".local")
@@ -39,6 +41,7 @@ class StackOptions:
     sink: LogSink | None = None
     services: Sequence[str] = tuple(SERVICES)
     command: Sequence[str] = (sys.executable, "-m", "fulfillment")
+    deaths_allowed: int = DEATHS_ALLOWED
 
 
 @dataclass(frozen=True, kw_only=True)

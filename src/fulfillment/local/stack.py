@@ -128,7 +128,7 @@ class LocalStack:
         client = await exit_stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=2))
         plan = StackPlan.make(self._options, self._state, http_probe(client))
         log = StackLog(self._state / "logs", self._options.sink)
-        self._plan, self._supervisor = plan, Supervisor(log, self._publish)
+        self._plan, self._supervisor = plan, Supervisor(log, self._publish, self._options.deaths_allowed)
         exit_stack.push_async_callback(self._stop, log)
         log.say("info", "starting", state=str(self._state))
         await self._supervisor.start(*plan.foundation(http_probe(client)))

@@ -27,11 +27,14 @@ _PROBE_TIMEOUT = 5
 class SupervisedProcess:
     """One process, brought back when it dies; `watch` ends with the reason when it dies too often."""
 
-    def __init__(self, spec: ProcessSpec, log: StackLog, started: Callable[[], None]) -> None:
+    def __init__(
+        self, spec: ProcessSpec, log: StackLog, started: Callable[[], None], deaths_allowed: int = DEATHS_ALLOWED
+    ) -> None:
         self.spec = spec
         self.watch: asyncio.Task[None] | None = None
         self._log = log
         self._started = started
+        self._deaths_allowed = deaths_allowed
         self._process: asyncio.subprocess.Process | None = None
         self._deaths: deque[float] = deque()
         self._stopping = False
@@ -120,7 +123,7 @@ class SupervisedProcess:
         while self._deaths[0] < now - DEATH_WINDOW.total_seconds():
             self._deaths.popleft()
         how = describe_end(code)
-        if len(self._deaths) > DEATHS_ALLOWED:
+        if len(self._deaths) > self._deaths_allowed:
             window = f"{DEATH_WINDOW.total_seconds():g} s"
             msg = f"{self.spec.name} died {len(self._deaths)} times within {window}, at last with {how}"
             raise StackError(explain(msg, self.spec.name, self._log))
@@ -147,10 +150,13 @@ class SupervisedProcess:
 class Supervisor:
     """Keeps groups of processes running; later groups rely on earlier ones and stop before them."""
 
-    def __init__(self, log: StackLog, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, log: StackLog, changed: Callable[[], None] = lambda: None, deaths_allowed: int = DEATHS_ALLOWED
+    ) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._log = log
         self._changed = changed
+        self._deaths_allowed = deaths_allowed
         self._groups: list[list[SupervisedProcess]] = []
 
     async def start(self, *specs: ProcessSpec) -> None:
@@ -160,7 +166,7 @@ class Supervisor:
         Raises:
             StackError: one of them did not make it; the others go on until `stop`.
         """
-        group = [SupervisedProcess(spec, self._log, self._changed) for spec in specs]
+        group = [SupervisedProcess(spec, self._log, self._changed, self._deaths_allowed) for spec in specs]
         self._groups.append(group)
         starting = asyncio.gather(*(self._start(process) for process in group))
         try:

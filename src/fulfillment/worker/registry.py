@@ -19,17 +19,33 @@ WORKFLOWS: dict[TaskQueue, Sequence[type]] = {
 def activities_on(queue: TaskQueue, activities: Activities) -> list[Callable[..., Any]]:
     """The activities that run on a queue."""
     orders, payments, shipping = activities.orders, activities.payments, activities.shipping
+    recovery = activities.recovery
     match queue:
         case TaskQueue.ORDERS:
             return [
                 orders.place_order,
+                orders.take_payment,
+                orders.amend_order,
+                orders.readdress_order,
                 orders.record_parcel_event,
+                orders.record_late_event,
+                orders.continue_as_shipped,
                 orders.request_attention,
-                orders.begin_rejection,
+                orders.resolve_attention,
+                orders.reship,
+                orders.refuse_cancellation,
+                orders.begin_undo,
                 orders.release_stock,
-                orders.reject_order,
+                orders.close_order,
+                recovery.take_over,
+                recovery.read_standing,
             ]
         case TaskQueue.PAYMENTS:
-            return [payments.authorize_payment, payments.capture_payment, payments.reverse_payment]
+            return [
+                payments.authorize_payment,
+                payments.capture_payment,
+                payments.reverse_payment,
+                recovery.find_payments,
+            ]
         case TaskQueue.SHIPPING:
-            return [shipping.book_shipment]
+            return [shipping.book_shipment, shipping.cancel_shipment, recovery.find_shipments]

@@ -1,89 +1,78 @@
 """
-One order, from the accepted request to the customer's door.
+One order, from the accepted request to the customer's door, or back.
 """
 
 import asyncio
-import contextlib
-from collections import deque
-from datetime import timedelta
+from collections.abc import Awaitable
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from fulfillment.contracts.naming import ORDER_WORKFLOW, TaskQueue
-    from fulfillment.contracts.orders import (
-        CarrierEvent,
-        OrderActivities,
-        OrderResult,
-        Placement,
-        PlacementOutcome,
-        PlaceOrder,
-        RecordParcelEvent,
-        RejectOrder,
-        ReleaseStock,
-        RequestAttention,
-        StartOrder,
-        Terms,
-    )
-    from fulfillment.contracts.payments import AuthorizePayment, CapturePayment, PaymentActivities, ReversePayment
-    from fulfillment.contracts.shipping import BookShipment, ShippingActivities
-    from fulfillment.domain.errors import DomainError
-    from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
-    from fulfillment.domain.shipping import outcome_of
-    from fulfillment.workflows.steps import code_of, database_step, provider_step
-    from fulfillment.workflows.undo import UndoStack
+    from fulfillment.contracts.messages import Act, Amend, Cancel, Pay, PaymentRecorded, Readdress
+    from fulfillment.contracts.naming import ORDER_WORKFLOW
+    from fulfillment.contracts.orders import CarrierEvent, OrderResult, Resume, StartOrder
+    from fulfillment.contracts.steps import Changed, OrderActivities, Placement, PlacementOutcome, PlaceOrder
+    from fulfillment.domain.attention import Action
+    from fulfillment.domain.errors import ActionNotAvailable, DomainError, OrderNotCancellable
+    from fulfillment.domain.orders import OrderStatus
+    from fulfillment.workflows.cards import Cards
+    from fulfillment.workflows.desk import Desk
+    from fulfillment.workflows.journey import Journey
+    from fulfillment.workflows.parcels import Parcels
+    from fulfillment.workflows.payments import Declined, Payments
+    from fulfillment.workflows.recovery import take_over
+    from fulfillment.workflows.state import Ending, OrderState
+    from fulfillment.workflows.steps import database_step
+    from fulfillment.workflows.undo import Undo
 
-
-class Refused(Exception):
-    """A step was refused for good; everything before it is to be undone."""
-
-    def __init__(self, failure: FailureCode) -> None:
-        super().__init__(failure)
-        self.failure = failure
+_TEMPORAL = Cancel(actor="temporal", reason="cancelled through Temporal")
+_CANCELLABLE = (
+    OrderStatus.RECEIVED,
+    OrderStatus.AWAITING_APPROVAL,
+    OrderStatus.AWAITING_PAYMENT,
+    OrderStatus.PROCESSING,
+    OrderStatus.AWAITING_SHIPMENT,
+    OrderStatus.CANCELLING,
+)
 
 
 @workflow.defn(name=ORDER_WORKFLOW, failure_exception_types=[DomainError])
 class OrderWorkflow:
     """
-    The straight path is `run`; whatever fails before the parcel is handed over undoes what happened so far.
-
-    Carrier events may come early, twice and in any order: handlers only keep them, `run` acts on them.
+    `_go_on` is the way to the door, `Undo` the way back; handlers only validate and keep, `run` acts.
     """
 
     @workflow.init
     def __init__(self, start: StartOrder) -> None:
-        self._order_id = start.order_id
-        self._status = OrderStatus.RECEIVED
-        self._undo = UndoStack()
-        self._events: deque[CarrierEvent] = deque()
-        self._seen: dict[str, None] = {}
-        self._parcel = ("", "")
-        self._questions = 0
+        self._order = OrderState(start)
+        self._desk = Desk(self._order)
+        self._parcels = Parcels(self._order, self._desk)
+        self._payments = Payments(self._order, self._desk, self._parcels)
+        self._journey = Journey(self._order, self._desk, self._parcels)
+        self._undo = Undo(self._order, self._parcels, self._payments)
+        self._cards = Cards(self._order)
+        self._chores: list[asyncio.Task[None]] = []
+        self._ends_cancelled = False
+        self._left: Ending | None = None
 
     @workflow.run
     async def run(self, start: StartOrder) -> OrderResult:
         """
         Run the order to its end.
 
-        Cancelling the workflow through Temporal changes nothing: ended in the middle, it would leave stock held and
-        money set aside, and nobody to free them.
+        Cancelling the workflow through Temporal is a cancellation like any other: what happened is undone, then the
+        workflow ends as cancelled. Where it comes too late the order goes on.
         """
         order = asyncio.create_task(self._run(start))
         while not order.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(order)
-        return order.result()
-
-    async def _run(self, start: StartOrder) -> OrderResult:
-        placement = await self._place(start)
-        if placement.outcome is PlacementOutcome.PLACED:
             try:
-                await self._fulfil(placement)
-            except Refused as refused:
-                await self._reject(refused.failure)
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return OrderResult(status=self._status, duplicate=placement.outcome is PlacementOutcome.DUPLICATE)
+                await asyncio.shield(order)
+            except asyncio.CancelledError:
+                self._cancelled_through_temporal()
+        result = order.result()
+        if self._ends_cancelled and result.status is OrderStatus.CANCELLED:
+            raise asyncio.CancelledError
+        return result
 
     @workflow.signal
     def carrier_event(self, event: CarrierEvent | None = None) -> None:
@@ -92,151 +81,162 @@ class OrderWorkflow:
 
         What cannot be read never gets here, but a signal sent without its argument does: for ever, if it raised.
         """
-        if event is None:
-            return
-        key = f"{event.carrier}:{event.id}"
-        if key not in self._seen:
-            self._seen[key] = None
-            self._events.append(event)
+        if event is not None:
+            self._parcels.hear(event)
 
-    async def _fulfil(self, placement: Placement) -> None:
-        if self._status is OrderStatus.AWAITING_PAYMENT:
-            await self._await_payment(placement.terms)
-        await self._pay_and_book(placement)
-        await self._follow_parcel(placement.terms)
+    @workflow.update
+    def cancel(self, request: Cancel) -> None:
+        """Stop, and undo what happened; returns when this is recorded."""
+        if self._desk.is_asking:
+            taken = self._desk.put(Act(action=Action.CANCEL, actor=request.actor, reason=request.reason))
+            self._chores.append(asyncio.create_task(self._cancel_by_answer(taken, request)))
+        elif self._order.cancellation is None:
+            self._order.cancellation = request
 
-    async def _place(self, start: StartOrder) -> Placement:
-        self._undo.register("stock", self._release_stock)
-        request = PlaceOrder(order=start, run_id=workflow.info().first_execution_run_id)
-        placement = await database_step(OrderActivities.place_order, request)
-        self._status = placement.status
-        return placement
+    @cancel.validator
+    def _check_cancel(self, request: Cancel) -> None:  # noqa: ARG002 - the SDK's signature
+        if not self._is_cancellable:
+            raise OrderNotCancellable(self._order.status)
 
-    async def _await_payment(self, terms: Terms) -> None:
-        await workflow.sleep(terms.payment_window, summary="waiting for a payment")
-        raise Refused(FailureCode.PAYMENT_EXPIRED)
+    @workflow.update
+    def pay(self, request: Pay) -> PaymentRecorded:
+        """Take a card for an order that waits for one; returns when this is recorded."""
+        self._cards.give(request)
+        return PaymentRecorded(fingerprint=request.fingerprint, fingerprint_key=request.fingerprint_key)
 
-    async def _pay_and_book(self, placement: Placement) -> None:
-        """Authorise, book, capture: money is taken only once the carrier has agreed."""
-        total = placement.total
-        if total.amount:
-            await self._authorize(AuthorizePayment(order_id=self._order_id, n=1, amount=total))
-        await self._book(BookShipment(order_id=self._order_id, n=1, completes=not total.amount))
-        if total.amount:
-            await self._capture(CapturePayment(order_id=self._order_id, n=1, amount=total))
-        self._status = OrderStatus.AWAITING_SHIPMENT
+    @pay.validator
+    def _check_pay(self, request: Pay) -> None:  # noqa: ARG002 - the SDK's signature
+        self._cards.check()
 
-    async def _authorize(self, request: AuthorizePayment) -> None:
-        reversal = ReversePayment(order_id=request.order_id, n=request.n, amount=request.amount)
-        self._undo.register("payment", lambda: self._reverse_payment(reversal))
-        try:
-            await provider_step(TaskQueue.PAYMENTS, PaymentActivities.authorize_payment, request)
-        except ActivityError as error:
-            failure = _refusal(error)
-            self._undo.forget("payment")
-            raise Refused(failure) from error
+    @workflow.update
+    async def amend(self, request: Amend) -> Changed:
+        """Replace all lines; returns when their stock is held."""
+        return await self._order.changes.make(request)
 
-    async def _book(self, request: BookShipment) -> None:
-        try:
-            booked = await provider_step(TaskQueue.SHIPPING, ShippingActivities.book_shipment, request)
-        except ActivityError as error:
-            raise Refused(_refusal(error)) from error
-        self._parcel = (booked.carrier, booked.tracking_number)
+    @amend.validator
+    def _check_amend(self, request: Amend) -> None:
+        self._order.changes.check(request)
 
-    async def _capture(self, request: CapturePayment) -> None:
-        try:
-            await provider_step(TaskQueue.PAYMENTS, PaymentActivities.capture_payment, request)
-        except ActivityError:
-            # The parcel is booked and may be on its way: taking that back is a person's decision for now.
-            await self._ask(AttentionReason.CAPTURE_OVERDUE)
-            await workflow.wait_condition(lambda: False)
+    @workflow.update
+    async def readdress(self, request: Readdress) -> Changed:
+        """Send the parcel somewhere else; returns when this is written down."""
+        return await self._order.changes.make(request)
 
-    async def _follow_parcel(self, terms: Terms) -> None:
-        """Until the parcel is at the door; a deadline that passes asks an operator, and the wait goes on."""
-        picked_up = False
-        deadline = _Deadline(terms.hand_over_window, AttentionReason.HAND_OVER_OVERDUE)
-        while not self._status.is_final:
-            await self._something_happens(deadline)
-            if not self._events:
-                await self._ask(deadline.reason)
-                deadline = _Deadline.none()
-                continue
-            event = self._events.popleft()
-            if (event.carrier, event.tracking_number) != self._parcel:
-                continue
-            before = picked_up
-            picked_up = await self._record(event, picked_up=picked_up)
-            if picked_up is not before or self._status is OrderStatus.NEEDS_ATTENTION:
-                deadline.stop()
-                waits = self._status is OrderStatus.SHIPPED
-                deadline = (
-                    _Deadline(terms.delivery_window, AttentionReason.DELIVERY_OVERDUE) if waits else _Deadline.none()
-                )
-        deadline.stop()
+    @readdress.validator
+    def _check_readdress(self, request: Readdress) -> None:
+        self._order.changes.check(request)
 
-    async def _something_happens(self, deadline: "_Deadline") -> None:
-        await workflow.wait_condition(lambda: bool(self._events) or deadline.passed)
+    @workflow.update
+    async def act(self, request: Act) -> None:
+        """An operator's answer; returns when it is written down."""
+        await self._desk.put(request)
 
-    async def _record(self, event: CarrierEvent, *, picked_up: bool) -> bool:
-        """Write an event down; whether the parcel is known to be picked up by now."""
-        outcome = outcome_of(event.type, self._status, picked_up=picked_up)
-        request = RecordParcelEvent(order_id=self._order_id, n=1, event=event, status=self._status, picked_up=picked_up)
-        await database_step(OrderActivities.record_parcel_event, request)
-        if outcome.path:
-            self._status = outcome.path[-1]
-        return picked_up or outcome.stock_leaves
-
-    async def _ask(self, reason: AttentionReason) -> None:
-        self._questions += 1
-        request = RequestAttention(order_id=self._order_id, n=self._questions, reason=reason, status=self._status)
-        await database_step(OrderActivities.request_attention, request)
-        self._status = OrderStatus.NEEDS_ATTENTION
-
-    async def _reject(self, failure: FailureCode) -> None:
-        """Undo what happened, newest first, then close the order."""
-        request = RejectOrder(order_id=self._order_id, failure=failure)
-        await database_step(OrderActivities.begin_rejection, request)
-        self._status = OrderStatus.CANCELLING
-        await self._undo.run()
-        await database_step(OrderActivities.reject_order, request)
-        self._status = OrderStatus.REJECTED
-
-    async def _release_stock(self) -> None:
-        await database_step(OrderActivities.release_stock, ReleaseStock(order_id=self._order_id))
-
-    async def _reverse_payment(self, request: ReversePayment) -> None:
-        await provider_step(TaskQueue.PAYMENTS, PaymentActivities.reverse_payment, request)
-
-
-class _Deadline:
-    """
-    One timer for one phase, however many events come meanwhile (`wait_condition` with a timeout would start a timer
-    for each).
-    """
-
-    def __init__(self, window: timedelta | None, reason: AttentionReason) -> None:
-        self.reason = reason
-        self._timer = asyncio.create_task(workflow.sleep(window, summary=reason)) if window is not None else None
-
-    @classmethod
-    def none(cls) -> "_Deadline":
-        """Nothing is due."""
-        return cls(None, AttentionReason.LATE_EVENT)
+    @act.validator
+    def _check_act(self, request: Act) -> None:
+        self._desk.check(request.action)
 
     @property
-    def passed(self) -> bool:
-        """It is time to ask somebody."""
-        return self._timer is not None and self._timer.done()
+    def _is_cancellable(self) -> bool:
+        if self._desk.is_asking:
+            return Action.CANCEL in self._desk.actions and not self._desk.is_answered
+        return self._order.status in _CANCELLABLE
 
-    def stop(self) -> None:
-        """The phase is over."""
-        if self._timer is not None:
-            self._timer.cancel()
+    def _cancelled_through_temporal(self) -> None:
+        if self._order.status in _CANCELLABLE and not self._desk.is_asking:
+            self._order.cancellation = self._order.cancellation or _TEMPORAL
+            self._ends_cancelled = True
+            return
+        self._chores.append(asyncio.create_task(self._undo.refuse(_TEMPORAL)))
 
+    async def _run(self, start: StartOrder) -> OrderResult:
+        placement = await (self._take_over(start, start.resume) if start.resume else self._place(start))
+        if placement.outcome is PlacementOutcome.PLACED:
+            await self._live()
+        self._order.changes.refuse()
+        self._desk.withdraw()
+        while self._parcels.has_news or not self._is_done:
+            await self._parcels.put_aside()
+            await workflow.wait_condition(lambda: self._parcels.has_news or self._is_done)
+        return OrderResult(status=self._order.status, duplicate=placement.outcome is PlacementOutcome.DUPLICATE)
 
-def _refusal(error: ActivityError) -> FailureCode:
-    """The failure a refused step means for the order; anything else is not for us to swallow."""
-    try:
-        return FailureCode(code_of(error) or "")
-    except ValueError:
-        raise error from None
+    @property
+    def _is_done(self) -> bool:
+        return workflow.all_handlers_finished() and all(chore.done() for chore in self._chores)
+
+    async def _cancel_by_answer(self, taken: Awaitable[None], request: Cancel) -> None:
+        """A cancellation that is the answer to a question; the carrier may answer it before."""
+        try:
+            await taken
+        except ActionNotAvailable:
+            await self._undo.refuse(request)
+
+    async def _place(self, start: StartOrder) -> Placement:
+        request = PlaceOrder(order=start, run_id=workflow.info().first_execution_run_id)
+        placement = await database_step(OrderActivities.place_order, request)
+        self._order.placed(placement)
+        return placement
+
+    async def _take_over(self, start: StartOrder, resume: Resume) -> Placement:
+        """Go on where an earlier run was stopped: everything that was asked for is looked up before anything is."""
+        placement, standing = await take_over(start)
+        self._order.placed(placement)
+        self._order.changed(standing.status, placement.total)
+        for part in (self._payments, self._parcels, self._cards, self._journey, self._undo):
+            part.restore(standing)
+        self._desk.count_from(standing.last_event)
+        self._order.changes.count_from(standing.last_event)
+        if resume.undo or standing.is_being_undone:
+            self._order.cancellation = Cancel(actor=resume.actor, reason=resume.reason)
+        if standing.status is OrderStatus.CANCELLING:
+            self._left = Ending.left_by(standing)
+        await self._refuse_too_late()
+        return placement
+
+    async def _refuse_too_late(self) -> None:
+        """A cancellation nobody acted on, of an order that has left or ended, is refused on the record."""
+        request = self._order.cancellation
+        if request is not None and self._order.status not in _CANCELLABLE:
+            self._order.cancellation, self._ends_cancelled = None, False
+            await self._undo.refuse(request)
+
+    async def _live(self) -> None:
+        if self._left is not None:
+            await self._end(self._left)
+        while not self._order.status.is_final:
+            try:
+                await self._go_on()
+            except Ending as ending:
+                await self._end(ending)
+
+    async def _end(self, ending: Ending) -> None:
+        if not await self._undo.end(ending):
+            self._ends_cancelled = False
+
+    async def _go_on(self) -> None:
+        """To the door, from wherever the order is."""
+        while self._order.status in (OrderStatus.AWAITING_PAYMENT, OrderStatus.PROCESSING):
+            await self._pay_and_book()
+        if self._order.total.amount and not self._payments.is_settled:
+            await self._payments.capture()
+        await self._journey.follow(self._refuse_too_late)
+
+    async def _pay_and_book(self) -> None:
+        """Authorise, book, capture: money is taken only once the carrier has agreed."""
+        if self._order.status is OrderStatus.AWAITING_PAYMENT:
+            await self._cards.wait()
+        self._order.stop_if_cancelled()
+        # Another parcel of a paid order is not paid for again.
+        costs = bool(self._order.total.amount) and not self._payments.is_settled
+        if costs:
+            try:
+                await self._payments.authorize(another_card=self._cards.were_awaited or self._order.terms.retry_payment)
+            except Declined:
+                return
+        self._cards.close()
+        await self._order.changes.serve()
+        self._order.stop_if_cancelled()
+        self._order.booking = True
+        await self._parcels.book(completes=not costs)
+        if costs:
+            self._order.stop_if_cancelled()
+            await self._payments.capture()

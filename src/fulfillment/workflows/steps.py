@@ -18,22 +18,48 @@ Result = TypeVar("Result")
 
 async def database_step(method: Callable[[Any, Request], Awaitable[Result]], request: Request) -> Result:
     """
-    Run a database step: a few quick local attempts, then the same step remotely for as long as it takes.
+    Run a database step that is bound to come: a few quick local attempts, then the same step remotely for as long as
+    it takes. An accepted order is never given up because our own database was away.
 
-    An accepted order is never given up because our own database was away.
+    Not for what a message or a timer has decided, see `decided_step`.
 
     Raises:
-        FailureError: a domain error, final; or the workflow was cancelled.
+        Unforeseen: it was refused.
+        FailureError: the workflow was cancelled.
     """
     try:
         return await workflow.execute_local_activity_method(method, request, **DATABASE_LOCAL)
     except FailureError as error:
-        if is_cancelled_exception(error) or is_final(error):
-            raise
+        _pass_on(error, method.__name__)
         workflow.logger.warning("database_step_goes_remote", extra={"step": method.__name__})
-    return await workflow.execute_activity_method(
-        method, request, task_queue=TaskQueue.ORDERS, summary="local attempts failed", **DATABASE_REMOTE
-    )
+    return await decided_step(method, request)
+
+
+async def decided_step(method: Callable[[Any, Request], Awaitable[Result]], request: Request) -> Result:
+    """
+    Run a database step that a message or a timer has decided on: remotely from the start.
+
+    A local step commits before its workflow task does. If the worker dies in between, the task runs again together with
+    what came since: an Update may be gone, a cancellation may come first, and the row would be ahead of the workflow
+    for ever. A remote step begins when the decision is in the history.
+
+    Raises:
+        Unforeseen: it was refused.
+        FailureError: the workflow was cancelled.
+    """
+    try:
+        return await workflow.execute_activity_method(method, request, task_queue=TaskQueue.ORDERS, **DATABASE_REMOTE)
+    except FailureError as error:
+        _pass_on(error, method.__name__)
+        raise
+
+
+def _pass_on(error: FailureError, step: str) -> None:
+    if is_cancelled_exception(error):
+        raise error
+    if is_final(error):
+        # Refusals of a database step are results: one that is raised nobody thought of.
+        raise Unforeseen(step, code_of(error)) from error
 
 
 async def provider_step(
@@ -56,11 +82,39 @@ async def provider_step(
 
 def is_final(error: FailureError) -> bool:
     """A rule said no; trying again changes nothing."""
-    # A remote activity's error is wrapped in an `ActivityError`, a local one's is not (measured).
-    cause = error.cause if isinstance(error, ActivityError) else error
+    cause = _cause_of(error)
     return isinstance(cause, ApplicationError) and cause.non_retryable
 
 
-def code_of(error: ActivityError) -> str | None:
+def _cause_of(error: FailureError) -> BaseException | None:
+    # A remote activity's error is wrapped in an `ActivityError`, a local one's is not (measured).
+    return error.cause if isinstance(error, ActivityError) else error
+
+
+def code_of(error: FailureError) -> str | None:
     """The code of the domain error behind a failed step."""
-    return error.cause.type if isinstance(error.cause, ApplicationError) else None
+    cause = _cause_of(error)
+    return cause.type if isinstance(cause, ApplicationError) else None
+
+
+def code_among(error: ActivityError, *codes: str) -> str:
+    """
+    The code of a refusal that was foreseen.
+
+    Raises:
+        Unforeseen: the step was refused for another reason.
+    """
+    code = code_of(error)
+    if code not in codes:
+        raise Unforeseen(error.activity_type, code) from error
+    return code
+
+
+class Unforeseen(Exception):
+    """
+    A step was refused for a reason nobody thought of: a bug. It holds the workflow's task up, visibly, until a
+    release knows the reason; it never ends an order or moves money.
+    """
+
+    def __init__(self, step: str, code: str | None) -> None:
+        super().__init__(f"{step} was refused with {code}")

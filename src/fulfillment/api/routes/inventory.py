@@ -2,7 +2,6 @@
 `/inventory`: what is in the warehouse, and how it came about.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from fulfillment.api.cursors import CursorCodec
-from fulfillment.api.dependencies import Caller, IdempotencyKey, NoQuery, Resources
+from fulfillment.api.dependencies import Caller, Expected, IdempotencyKey, NoQuery, Resources
 from fulfillment.api.headers import entity_tag, matches_entity_tag
 from fulfillment.api.openapi import problems
 from fulfillment.api.pages import answer, page
@@ -33,8 +32,6 @@ _BODY = ("malformed_body", "body_too_large", "unsupported_media_type")
 _articles: CursorCodec[str] = CursorCodec(Text100)
 _movements: CursorCodec[int] = CursorCodec(Annotated[int, Field(ge=0, lt=2**63)])
 _sku = TypeAdapter[str](Text100)
-_TAGS = re.compile(r'\s*(?:W/)?"[!#-~]*"\s*(?:,\s*(?:W/)?"[!#-~]*"\s*)*')
-_VERSION = re.compile(r'(?<!W/)"(\d{1,9})"')
 
 
 def _storable(sku: str) -> Sku:
@@ -44,18 +41,8 @@ def _storable(sku: str) -> Sku:
         raise Problem.field("sku", "must have 1 to 100 characters, none of them NUL") from None
 
 
-def _expected(if_match: Annotated[str | None, Header()] = None) -> frozenset[int] | None:
-    """The versions an `If-Match` header allows (strong comparison); None: any, or no header."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    if not _TAGS.fullmatch(if_match):
-        raise Problem.field("If-Match", "must be the ETag of an earlier answer, in double quotes, or *")
-    return frozenset(int(version) for version in _VERSION.findall(if_match))
-
-
 ArticleSku = Annotated[Sku, Depends(_storable)]
 """The article an address names."""
-Expected = Annotated[frozenset[int] | None, Depends(_expected)]
 IfMatch = Annotated[str | None, Header()]
 
 

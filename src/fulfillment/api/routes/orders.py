@@ -24,15 +24,11 @@ from fulfillment.api.schemas.order_views import (
     OrderOut,
     Receipt,
     order_path,
-    unwritten_order,
 )
 from fulfillment.api.schemas.orders import OrderQuery, PageQuery, PlaceOrderBody
-from fulfillment.contracts.orders import StartOrder
 from fulfillment.db import views
 from fulfillment.db.outages import is_outage
 from fulfillment.db.views import OrderView
-from fulfillment.domain.errors import OrderNotFound
-from fulfillment.domain.ids import OrderId
 
 router = APIRouter(tags=["orders"])
 
@@ -94,10 +90,7 @@ async def get_order(
     """
     The order as it is now; one that is accepted but not yet written has version 0.
     """
-    async with resources.database.statement() as connection:
-        order = await views.order(connection, order_id)
-    if order is None:
-        order = unwritten_order(await _accepted(resources, order_id))
+    order = await resources.changes.read(order_id)
     headers = {"ETag": entity_tag(order.version)}
     if matches_entity_tag(if_none_match, order.version):
         return Response(status_code=304, headers=headers)
@@ -137,7 +130,7 @@ async def list_events(order_id: OrderIdInPath, query: Annotated[PageQuery, Query
         rows = await views.events(connection, order_id, after=after, limit=query.limit + 1)
         known = bool(rows) or await views.exists(connection, order_id)
     if not known:
-        await _accepted(resources, order_id)
+        await resources.changes.read(order_id)
     return answer(page(rows, query.limit, EventOut.of, _EVENTS, lambda event: event.sequence))
 
 
@@ -159,15 +152,8 @@ async def list_operations(
         rows = await views.order_operations(connection, order_id, after=after, limit=query.limit + 1)
         known = bool(rows) or await views.exists(connection, order_id)
     if not known:
-        await _accepted(resources, order_id)
+        await resources.changes.read(order_id)
     return answer(page(rows, query.limit, OperationOut.of, _OPERATIONS, lambda entry: (entry.created_at, entry.key)))
-
-
-async def _accepted(resources: ApiResources, order_id: OrderId) -> StartOrder:
-    start = await resources.orders.unwritten(order_id)
-    if start is None:
-        raise OrderNotFound(order_id)
-    return start
 
 
 async def _settled(resources: ApiResources, acceptance: Acceptance, wait: timedelta) -> OrderView | None:

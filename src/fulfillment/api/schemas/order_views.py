@@ -2,6 +2,7 @@
 What callers are told about orders.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -10,7 +11,8 @@ from pydantic import Field
 
 from fulfillment.api.schemas.common import MoneyView, View
 from fulfillment.contracts.orders import Line, StartOrder
-from fulfillment.db.views import AcceptedOrder, AttentionView, EventView, OperationView, OrderView
+from fulfillment.db.questions import AttentionView
+from fulfillment.db.views import AcceptedOrder, EventView, OperationView, OrderView
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode, OrderStatus, PaymentStatus
@@ -126,6 +128,7 @@ class AttentionOut(View):
     since: datetime
     due_at: datetime | None
     resume_status: OrderStatus | None
+    operation: Annotated[str | None, Field(description="Key of what could not be done.")]
 
     @classmethod
     def of(cls, attention: AttentionView) -> Self:
@@ -134,6 +137,7 @@ class AttentionOut(View):
             since=attention.since,
             due_at=attention.due_at,
             resume_status=attention.resume_status,
+            operation=attention.operation,
         )
 
 
@@ -142,6 +146,11 @@ class ActionOut(View):
 
     name: str
     href: str
+
+
+def order_actions(order_id: OrderId, names: Iterable[str]) -> list[ActionOut]:
+    """The buttons of an order."""
+    return [ActionOut(name=name, href=f"{order_path(order_id)}/actions/{name}") for name in names]
 
 
 class OrderOut(View):
@@ -185,7 +194,7 @@ class OrderOut(View):
             approval=None,
             failure=FailureOut(code=order.failure, message=order.failure.message) if order.failure else None,
             attention=AttentionOut.of(order.attention) if order.attention else None,
-            actions=[],
+            actions=order_actions(order.id, order.actions),
             version=order.version,
             accepted_at=order.accepted_at,
             updated_at=order.updated_at,
@@ -223,6 +232,7 @@ def unwritten_order(start: StartOrder) -> OrderView:
         shipments=(),
         failure=None,
         attention=None,
+        actions=(),
         version=0,
         accepted_at=start.accepted_at,
         updated_at=start.accepted_at,

@@ -75,6 +75,10 @@ class PaymentBody(Body):
     method: Literal["card"]
     token: Token = Field(repr=False)
 
+    def canonical(self) -> dict[str, Any]:
+        """What makes two requests the same."""
+        return self.model_dump(mode="json")
+
     def to_card(self) -> Card:
         return Card(method=self.method, token=self.token)
 
@@ -103,6 +107,14 @@ def _consistent(lines: list[LineBody]) -> list[LineBody]:
     return lines
 
 
+Lines = Annotated[list[LineBody], Field(min_length=1, max_length=MOST_LINES), AfterValidator(_consistent)]
+
+
+def only_test_articles(lines: Sequence[LineBody]) -> bool:
+    """Whether these are the lines of a test order, which reaches no provider."""
+    return all(line.sku == TEST_SKU for line in lines)
+
+
 class PlaceOrderBody(Body):
     """An order that is already priced."""
 
@@ -110,15 +122,15 @@ class PlaceOrderBody(Body):
     email: Email | None = None
     reference: Text100 | None = Field(default=None, description="Unique per customer.")
     requested_by: Text200 | None = None
-    lines: Annotated[list[LineBody], Field(min_length=1, max_length=MOST_LINES), AfterValidator(_consistent)]
+    lines: Lines
     shipping_address: AddressBody
     payment: PaymentBody | None = Field(default=None, description="Without it the order waits for a payment.")
     metadata: Annotated[dict[Text40, Text500], Field(max_length=MOST_METADATA)] | None = None
 
     @property
     def is_test(self) -> bool:
-        """Whether it is an order of the test article alone, which reaches no provider."""
-        return all(line.sku == TEST_SKU for line in self.lines)
+        """Whether it is an order of the test article alone."""
+        return only_test_articles(self.lines)
 
     @model_validator(mode="after")
     def _a_test_order_pays_nothing(self) -> Self:

@@ -13,14 +13,15 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode
 from fulfillment.local.demo.metadata import as_metadata
-from fulfillment.local.demo.scenarios import DEFAULT_TOKEN, LATER, Scenario
+from fulfillment.local.demo.scenarios import DEFAULT_TOKEN, LATER, TOO_LATE, Journey, Scenario
 
 BUILT_IN = Path(__file__).with_name("orders.jsonl")
-"""Ten orders of our own."""
+"""Orders of our own, one for every way an order can go."""
 
 _MOST_MISTAKES = 20
 _PIECES: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=0)])
-_PLAIN = {"missing": "is required", "extra_forbidden": "is not known here; remove it"}
+_UNDONE_LATE = "tok_capture_declined"
+_PLAIN = {"missing": "is required", "extra_forbidden": "is not known here; remove it", "tuple_type": "must be a list"}
 
 Json = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -54,6 +55,19 @@ class FileOrder:
     def idempotency_key(self) -> str:
         """The same whenever this line is sent."""
         return f"demo-line-{self.line}"
+
+    @property
+    def arrives(self) -> bool:
+        """Its parcel may simply move on: no undo is to meet it on its way."""
+        given = (self.body.get("payment") or {}).get("token")
+        return self.scenario.arrives and given != _UNDONE_LATE
+
+    @property
+    def summary(self) -> str:
+        """What is special about it."""
+        postal_code = self.body["shipping_address"].get("postal_code") or ""
+        told = [postal_code] if postal_code.startswith("TEST-") and postal_code != TOO_LATE else []
+        return ", ".join([*told, *self.scenario.summary()])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +147,13 @@ class _Reader:
         body = self._with_metadata(line)
         if scenario.token:
             body["payment"] = {"method": "card", "token": scenario.token}
+        if scenario.carrier is Journey.LATE_PICK_UP and isinstance(body.get("shipping_address"), dict):
+            body["shipping_address"] = {**body["shipping_address"], "postal_code": TOO_LATE}
         _validated(self._body_type, body)
         total = _total(body)
         if expected_total is not None and (expected_total is True or expected_total != total.amount):
             raise _Mistake(f"total_check: is {expected_total}, but the lines add up to {total.amount}")
-        if total.amount and not body.get("payment"):
+        if total.amount and not body.get("payment") and not scenario.waits_for_card:
             body["payment"] = {"method": "card", "token": DEFAULT_TOKEN}
         self._remember(number, body)
         return FileOrder(line=number, body=body, total=total, scenario=scenario)
@@ -182,8 +198,6 @@ def _scenario(value: object) -> Scenario:
     used = [name for name in LATER if isinstance(value, dict) and value.get(name) is not None]
     if used:
         raise _Mistake(*(f"scenario.{name}: comes with a later release; leave it out" for name in used))
-    if isinstance(value, dict) and value.get("carrier") == "late_pick_up":
-        raise _Mistake("scenario.carrier: late_pick_up comes with a later release; leave it out")
     plain = {name: part for name, part in value.items() if name not in LATER} if isinstance(value, dict) else value
     return _validated(Scenario, plain, "scenario")
 
@@ -223,7 +237,7 @@ def _stock(orders: Sequence[FileOrder], path: Path) -> list[Article]:
             if code is not FailureCode.UNKNOWN_SKU or sku in on_hand:
                 names.setdefault(sku, line["name"].strip())
             if code not in (FailureCode.UNKNOWN_SKU, FailureCode.STOCK_SHORT):
-                demand[sku] = demand.get(sku, 0) + line["quantity"]
+                demand[sku] = demand.get(sku, 0) + line["quantity"] * order.scenario.parcels
     return [Article(sku=sku, name=name, on_hand=on_hand.get(sku, demand.get(sku, 0))) for sku, name in names.items()]
 
 

@@ -4,16 +4,16 @@ Where every order of the file stands, and whether that is what was expected.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.local.demo.orders_file import FileOrder
+from fulfillment.local.demo.script import Move, Script
 from fulfillment.local.demo.shop import Receipt, Refused, SeenOrder
-
-_UNDER_WAY = (OrderStatus.AWAITING_SHIPMENT, OrderStatus.SHIPPED)
 
 
 class Progress:
@@ -25,8 +25,8 @@ class Progress:
         self.refusal: Refused | None = None
         self.seen: SeenOrder | None = None
         self.sent = False
-        self._steps = list(order.scenario.steps)
-        self._stepped_at = -1
+        self.script = Script(order.scenario)
+        self._is_moving = False
 
     @property
     def state(self) -> str:
@@ -41,40 +41,57 @@ class Progress:
 
     @property
     def code(self) -> str | None:
-        """Why it was refused or failed."""
-        return self.refusal.code if self.refusal else self.seen.code if self.seen else None
+        """Why it was refused or failed, or what it asks an operator."""
+        if self.refusal or self.seen is None:
+            return self.refusal.code if self.refusal else None
+        return self.seen.asks if self.seen.status is OrderStatus.NEEDS_ATTENTION else self.seen.code
 
     @property
     def is_over(self) -> bool:
         """Nothing more is to come: it is where it is expected, or where it can never leave."""
-        if self.refusal:
+        if self.refusal or self.seen is None:
+            return self.refusal is not None
+        seen, scenario = self.seen, self.order.scenario
+        if seen.status.is_final or self.script.waits_in_vain(seen):
             return True
-        return self.seen is not None and (
-            self.seen.status.is_final or self.seen.status is self.order.scenario.expected.status
-        )
+        arrived = {scenario.expected.status, *([scenario.destination] if self.script.deviates else [])}
+        return seen.status in arrived and self.script.rests(seen)
 
     @property
-    def next_step(self) -> str | None:
-        """What is to happen to its parcel now that the last step is known to the service."""
-        if self.is_over or self.seen is None or self.seen.version <= self._stepped_at:
+    def next_move(self) -> Move | None:
+        """What is to be done for it now."""
+        if self._is_moving or self.is_over or self.seen is None:
             return None
-        return self._steps[0] if self._steps and self.seen.status in _UNDER_WAY else None
+        return self.script.next(self.seen)
 
-    def stepped(self) -> None:
-        """The next step has happened."""
-        if self.seen:
-            self._stepped_at = self.seen.version
-        self._steps.pop(0)
+    def saw(self, seen: SeenOrder) -> None:
+        """The service told of it."""
+        self.seen = seen
+        # What a move under way is going to change is judged afterwards.
+        if not self._is_moving:
+            self.script.heard(seen)
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """While a move is made there is no other."""
+        self._is_moving = True
+        try:
+            yield
+        finally:
+            self._is_moving = False
+            if self.seen:
+                self.script.heard(self.seen)
 
     @property
     def disappointment(self) -> str | None:
         """How its end differs from the expected one."""
         expected = self.order.scenario.expected
-        wanted = f"{expected.status} ({expected.code})" if expected.code else expected.status
-        found = f"{self.state} ({self.code})" if self.code else self.state
-        kept = self.state == expected.status and expected.code in (None, self.code)
-        detail = f": {self.refusal}" if self.refusal else ""
-        return None if kept else f"line {self.order.line}, {self.order.name}: expected {wanted}, is {found}{detail}"
+        remarks = [*self.script.remarks, *(self.script.left() if self.is_over else [])]
+        if self.state != expected.status or expected.code not in (None, self.code):
+            detail = f": {self.refusal}" if self.refusal else ""
+            wanted, found = _told(expected.status, expected.code), _told(self.state, self.code)
+            remarks.insert(0, f"expected {wanted}, is {found}{detail}")
+        return f"line {self.order.line}, {self.order.name}: {'; '.join(remarks)}" if remarks else None
 
     @property
     def seconds(self) -> float | None:
@@ -110,8 +127,8 @@ class Board:
     def saw(self, seen: SeenOrder) -> None:
         """The service told of an order."""
         progress = self._placed.get(seen.id)
-        if progress and (progress.seen is None or progress.seen.version != seen.version):
-            progress.seen = seen
+        if progress and (progress.seen is None or progress.seen.version < seen.version):
+            progress.saw(seen)
             self.changed_at = time.monotonic()
 
     @property
@@ -146,3 +163,7 @@ class Board:
         """Everything that is not as expected."""
         differing = [text for progress in self.all if (text := progress.disappointment)]
         return [self.given_up, *differing] if self.given_up else differing
+
+
+def _told(state: str, code: str | None) -> str:
+    return f"{state} ({code})" if code else state

@@ -87,17 +87,16 @@ class Report:
 
 def _orders(board: Board) -> Table:
     table = Table(title="Orders", title_justify="left")
-    for column in ("reference", "customer", "total", "status", "code", "parcel", "seconds"):
+    for column in ("reference", "total", "status", "code", "what was special", "seconds"):
         table.add_column(column, justify="right" if column in ("total", "seconds") else "left")
     for progress in board.all:
-        seen, order = progress.seen, progress.order
+        order = progress.order
         table.add_row(
             printable(order.name),
-            printable(str(order.body["customer_id"])),
             str(order.total),
             status(progress.state),
             progress.code or "",
-            f"{seen.carrier} {seen.tracking_number}" if seen and seen.tracking_number else "",
+            printable(order.summary),
             "" if progress.seconds is None else f"{progress.seconds:.1f}",
         )
     return table

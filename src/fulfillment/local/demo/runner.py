@@ -1,5 +1,6 @@
 """
-Running the orders of a file against a service: stock in, orders placed, parcels moved, everything watched to its end.
+Running the orders of a file against a service: stock in, orders placed, everything that is to happen to them, each
+watched to its end.
 """
 
 import asyncio
@@ -11,10 +12,12 @@ from typing import Any
 
 import httpx2
 
+from fulfillment.domain.ids import OrderId
 from fulfillment.local.demo.orders_file import OrdersFile
 from fulfillment.local.demo.progress import Board, Progress
 from fulfillment.local.demo.providers import Parcels
-from fulfillment.local.demo.shop import Refused, Shop
+from fulfillment.local.demo.script import Move, Part
+from fulfillment.local.demo.shop import Refused, SeenOrder, Shop
 
 AT_ONCE = 16
 """Orders that are being placed, paid and booked at the same time, and requests under way."""
@@ -22,6 +25,7 @@ STANDSTILL = timedelta(seconds=60)
 """Without any news for this long the demo gives up."""
 
 _LOOK_EVERY = 0.25
+_LOOK_IN_HASTE = 0.02
 # Watching is not to cost the service more than a fifth of the time.
 _LOOK_SHARE = 4
 
@@ -63,9 +67,21 @@ class Runner:
     async def _place(self, board: Board, progress: Progress) -> None:
         board.sent(progress)
         try:
-            board.placed(progress, await self._shop.place(progress.order))
+            receipt = await self._shop.place(progress.order)
         except Refused as refusal:
             board.refused(progress, refusal)
+            return
+        board.placed(progress, receipt)
+        if progress.order.scenario.is_hasty:
+            board.saw(receipt.as_seen(progress.order.total.currency))
+            await self._catch(board, progress, receipt.id)
+
+    async def _catch(self, board: Board, progress: Progress, order_id: OrderId) -> None:
+        """Cancel an order in a status that it leaves soon."""
+        while progress.script.awaits_cancelling:
+            await self._do(board, progress)
+            board.saw(await self._shop.read(order_id))
+            await asyncio.sleep(_LOOK_IN_HASTE)
 
     async def _look(self, board: Board) -> None:
         began = time.monotonic()
@@ -79,15 +95,38 @@ class Runner:
         await asyncio.sleep(max(_LOOK_EVERY, _LOOK_SHARE * (time.monotonic() - began)))
 
     async def _move(self, board: Board) -> None:
-        if all(progress.order.scenario.arrives for progress in board.all):
+        if all(progress.order.arrives for progress in board.all):
             await self._parcels.advance()
-        else:
-            await _each((progress for progress in board.all if progress.next_step), self._step)
+            return
+        due = (progress for progress in board.all if progress.next_move)
+        await _each(due, lambda progress: self._do(board, progress))
 
-    async def _step(self, progress: Progress) -> None:
-        if progress.next_step and progress.seen and progress.seen.tracking_number:
-            await self._parcels.happen(progress.seen.tracking_number, progress.next_step)
-            progress.stepped()
+    async def _do(self, board: Board, progress: Progress) -> None:
+        """Make the next move for one order, unless somebody is at it."""
+        move, seen = progress.next_move, progress.seen
+        if move is None or seen is None:
+            return
+        with progress.moving():
+            try:
+                told = await self._make(move, progress.order.idempotency_key, seen)
+            except Refused as refusal:
+                progress.script.refused(move, str(refusal))
+            else:
+                progress.script.done(move, seen)
+                board.saw(told)
+
+    async def _make(self, move: Move, key: str, seen: SeenOrder) -> SeenOrder:
+        """The order as it is told afterwards."""
+        match move.part:
+            case Part.CANCEL:
+                return await self._shop.cancel(seen.id, f"{key}-cancel")
+            case Part.PAY:
+                return await self._shop.pay(seen.id, f"{key}-pay-{seen.version}", move.what)
+            case Part.ACT:
+                return await self._shop.act(seen.id, f"{key}-act-{seen.version}", move.what)
+            case Part.PARCEL:
+                await self._parcels.happen(seen.tracking_number or "", move.what)
+                return seen
 
 
 async def _each(items: Iterable[Any], act: Callable[[Any], Coroutine[Any, Any, None]]) -> None:

@@ -2,16 +2,21 @@
 What is to happen to an order of the file, and how it is to end.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
-from fulfillment.domain.orders import FailureCode, OrderStatus
+from fulfillment.domain.attention import Action
+from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
 
 DEFAULT_TOKEN = "tok_visa"  # noqa: S105 - the name of a test card
-LATER = ("cancel_at", "pay_later", "decisions", "actions")
+LATER = ("decisions",)
 """Parts of a scenario that come with later releases."""
+TOO_LATE = "TEST-TOO-LATE"
+"""The postal code by which the sandbox's carrier knows the parcels it has picked up before it hears of a cancel."""
 
 
 class Journey(StrEnum):
@@ -21,20 +26,39 @@ class Journey(StrEnum):
     NONE = "none"
     LOST = "lost"
     RETURN = "return"
+    LATE_PICK_UP = "late_pick_up"
 
+
+STRAIGHT = ("picked_up", "in_transit", "delivered")
+"""The events of a parcel that arrives."""
 
 _STEPS: dict[Journey, tuple[str, ...]] = {
-    Journey.DELIVER: ("picked_up", "in_transit", "delivered"),
+    Journey.DELIVER: STRAIGHT,
     Journey.NONE: (),
     Journey.LOST: ("picked_up", "lost"),
     Journey.RETURN: ("picked_up", "in_transit", "returned"),
+    Journey.LATE_PICK_UP: STRAIGHT,
 }
-_ENDS = {
-    Journey.DELIVER: OrderStatus.DELIVERED,
-    Journey.NONE: OrderStatus.AWAITING_SHIPMENT,
-    Journey.LOST: OrderStatus.NEEDS_ATTENTION,
-    Journey.RETURN: OrderStatus.NEEDS_ATTENTION,
-}
+
+
+def _not_final(status: OrderStatus) -> OrderStatus:
+    if status.is_final:
+        raise PydanticCustomError("has_ended", "must be a status before the end of the order")
+    return status
+
+
+def _some(value: object) -> object:
+    """None, one, or a list of them."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+def _code(value: object) -> FailureCode | AttentionReason:
+    for codes in (FailureCode, AttentionReason):
+        if isinstance(value, str) and value in list(codes):
+            return codes(value)
+    raise PydanticCustomError("code", "must be a failure code or what an operator is asked, like stock_short or lost")
 
 
 class _Strict(BaseModel):
@@ -42,23 +66,49 @@ class _Strict(BaseModel):
 
 
 class Expectation(_Strict):
-    """Where the order is to arrive, and with which failure code, if that matters."""
+    """Where the order is to arrive, and why it failed or what it asks an operator, if that matters."""
 
     status: OrderStatus
-    code: FailureCode | None = None
+    code: Annotated[FailureCode | AttentionReason, PlainValidator(_code)] | None = None
+
+
+Token = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class Scenario(_Strict):
-    """The `scenario` of a line; without one the card is good and the parcel arrives."""
+    """
+    The `scenario` of a line; without one the card is good and the parcel arrives.
 
-    token: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    Attributes:
+        token: the card given with the order.
+        carrier: what becomes of the parcel.
+        cancel_at: the order is cancelled when it is first seen in this status.
+        pay_later: cards, one for each time the order waits for a payment.
+        actions: an operator's answers, one for each time the order needs attention.
+        expect: where the order is to arrive.
+    """
+
+    token: Token | None = None
     carrier: Journey = Journey.DELIVER
+    cancel_at: Annotated[OrderStatus, AfterValidator(_not_final)] | None = None
+    pay_later: Annotated[tuple[Token, ...], BeforeValidator(_some)] = ()
+    actions: Annotated[tuple[Action, ...], BeforeValidator(_some)] = ()
     expect: Expectation | None = None
 
     @property
     def expected(self) -> Expectation:
-        """What `expect` says, else where the journey ends."""
-        return self.expect or Expectation(status=_ENDS[self.carrier])
+        """What `expect` says, else what follows from the rest."""
+        if self.expect:
+            return self.expect
+        too_late = self.carrier is Journey.LATE_PICK_UP or self.cancel_at is OrderStatus.SHIPPED
+        if self.cancel_at and not too_late:
+            return Expectation(status=OrderStatus.CANCELLED, code=FailureCode.CANCELLED)
+        return Expectation(status=self.destination)
+
+    @property
+    def destination(self) -> OrderStatus:
+        """Where the order arrives if nobody and nothing comes between."""
+        return OrderStatus.AWAITING_SHIPMENT if self.carrier is Journey.NONE else OrderStatus.DELIVERED
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -68,4 +118,41 @@ class Scenario(_Strict):
     @property
     def arrives(self) -> bool:
         """The parcel may simply move on until it is delivered."""
-        return self.carrier is Journey.DELIVER and self.expected.status.is_final
+        somebody_acts = self.cancel_at or self.pay_later or self.actions
+        return self.carrier is Journey.DELIVER and not somebody_acts and self.expected.status.is_final
+
+    @property
+    def lets_pass(self) -> FailureCode | AttentionReason | None:
+        """What follows from a deadline that nobody keeps."""
+        if self.expected.code in (FailureCode.PAYMENT_EXPIRED, AttentionReason.HAND_OVER_OVERDUE):
+            return self.expected.code
+        waits = self.carrier is Journey.NONE and self.actions
+        return AttentionReason.HAND_OVER_OVERDUE if waits else None
+
+    @property
+    def waits_for_card(self) -> bool:
+        """The order is to wait for a payment, so none is given with it."""
+        waits = OrderStatus.AWAITING_PAYMENT in (self.cancel_at, self.expected.status)
+        return bool(self.pay_later) or waits or self.lets_pass is FailureCode.PAYMENT_EXPIRED
+
+    @property
+    def is_hasty(self) -> bool:
+        """The order is to be cancelled before it is paid: there is no time to wait for what becomes of it."""
+        return self.cancel_at in (OrderStatus.RECEIVED, OrderStatus.PROCESSING)
+
+    @property
+    def parcels(self) -> int:
+        """How many parcels are sent."""
+        return 1 + self.actions.count(Action.RESHIP)
+
+    def summary(self) -> Iterator[str]:
+        """What is special about it."""
+        if self.token and self.token != DEFAULT_TOKEN:
+            yield self.token
+        if self.carrier is not Journey.DELIVER:
+            yield self.carrier
+        if self.pay_later:
+            yield f"pay_later: {', '.join(self.pay_later)}"
+        if self.cancel_at:
+            yield f"cancel: {self.cancel_at}"
+        yield from self.actions

@@ -25,6 +25,7 @@ PATIENCE = timedelta(minutes=2)
 _WAIT_FOR_OUTCOME = 10
 _PAGE = 200
 _LONGEST_PAUSE = 30.0
+_REASON = "the demo's file says so"
 
 
 class Refused(Exception):
@@ -43,6 +44,7 @@ class SeenOrder:
     status: OrderStatus
     version: int
     code: str | None
+    asks: str | None
     carrier: str | None
     tracking_number: str | None
     captured: Money
@@ -58,6 +60,7 @@ class SeenOrder:
             status=OrderStatus(order["status"]),
             version=order["version"],
             code=order["failure"]["code"] if order["failure"] else None,
+            asks=order["attention"]["reason"] if order["attention"] else None,
             carrier=parcel.get("carrier"),
             tracking_number=parcel.get("tracking_number"),
             captured=Money(**order["payment"]["captured"]),
@@ -72,6 +75,21 @@ class Receipt:
 
     id: OrderId
     accepted_at: datetime
+
+    def as_seen(self, currency: str) -> SeenOrder:
+        """All that is known of the order before anybody has looked at it."""
+        return SeenOrder(
+            id=self.id,
+            status=OrderStatus.RECEIVED,
+            version=0,
+            code=None,
+            asks=None,
+            carrier=None,
+            tracking_number=None,
+            captured=Money(0, currency),
+            accepted_at=self.accepted_at,
+            updated_at=self.accepted_at,
+        )
 
 
 class Shop:
@@ -95,10 +113,27 @@ class Shop:
         await self._send("operator", "PUT", f"/v1/inventory/{quote(article.sku, safe='')}", json=body)
 
     async def place(self, order: FileOrder) -> Receipt:
-        """Place an order and stay until it is paid and booked, or refused, but not for long."""
-        headers = {"Idempotency-Key": order.idempotency_key, "Prefer": f"wait={_WAIT_FOR_OUTCOME}"}
+        """Place an order and stay until it is paid and booked, or refused, but not for long; not at all in haste."""
+        wait = 0 if order.scenario.is_hasty else _WAIT_FOR_OUTCOME
+        headers = {"Idempotency-Key": order.idempotency_key, "Prefer": f"wait={wait}"}
         answer = (await self._send("shop", "POST", "/v1/orders", json=order.body, headers=headers)).json()
         return Receipt(id=OrderId(UUID(answer["id"])), accepted_at=datetime.fromisoformat(answer["accepted_at"]))
+
+    async def read(self, order_id: OrderId) -> SeenOrder:
+        """One order, written down or not."""
+        return SeenOrder.of((await self._send("shop", "GET", _path(order_id))).json())
+
+    async def cancel(self, order_id: OrderId, key: str) -> SeenOrder:
+        """Cancel an order; what is told may be from a moment before."""
+        return await self._change("shop", f"{_path(order_id)}/cancel", key, {"reason": _REASON})
+
+    async def pay(self, order_id: OrderId, key: str, token: str) -> SeenOrder:
+        """Give an order a card; what is told may be from a moment before."""
+        return await self._change("shop", f"{_path(order_id)}/payment", key, {"method": "card", "token": token})
+
+    async def act(self, order_id: OrderId, key: str, action: str) -> SeenOrder:
+        """Answer what an order asks an operator."""
+        return await self._change("operator", f"{_path(order_id)}/actions/{action}", key, {"reason": _REASON})
 
     async def placed_since(self, moment: datetime) -> AsyncIterator[SeenOrder]:
         """Every order accepted at or after a moment."""
@@ -110,6 +145,9 @@ class Shop:
             if page["next_cursor"] is None:
                 return
             query["cursor"] = page["next_cursor"]
+
+    async def _change(self, role: str, path: str, key: str, body: Mapping[str, str]) -> SeenOrder:
+        return SeenOrder.of((await self._send(role, "POST", path, json=body, headers={"Idempotency-Key": key})).json())
 
     async def _send(
         self,
@@ -137,6 +175,10 @@ class Shop:
                 msg = f"{method} {path}: no answer within {self._patience:g} s, at last {why}"
                 raise DemoError(msg)
             await asyncio.sleep(pause)
+
+
+def _path(order_id: OrderId) -> str:
+    return f"/v1/orders/{order_id}"
 
 
 def _checked(answer: httpx2.Response) -> httpx2.Response:

@@ -1,0 +1,140 @@
+"""
+Keeping a parcel back: the gate of every undo.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from fulfillment.activities.providers import Asking
+from fulfillment.activities.shipment_changes import booked, cancelled
+from fulfillment.contracts.naming import operation_key
+from fulfillment.contracts.providers import Told
+from fulfillment.contracts.shipping import CancelledShipment, CancelShipment, ShipmentBooked, ShipmentCancellation
+from fulfillment.db.changes import apply
+from fulfillment.db.engine import Database
+from fulfillment.db.operations import ENTRIES, Entry, Intent, Operation, intend
+from fulfillment.db.outcomes import abandon, close, park
+from fulfillment.domain.errors import CannotTell, UndoRefused
+from fulfillment.domain.operations import OperationKind, OperationState
+from fulfillment.domain.orders import OrderStatus
+from fulfillment.gateways.answers import TOO_LATE, Answer
+from fulfillment.gateways.carriers import Carrier
+
+_DONE = ShipmentCancellation.DONE
+
+
+class ShipmentCancellations:
+    """
+    Cancels what was booked, also what nobody told us was: it is looked up first, and written down as if it had been.
+    """
+
+    def __init__(self, database: Database, carrier: Carrier, asking: Asking, name: str) -> None:
+        self._database = database
+        self._carrier = carrier
+        self._asking = asking
+        self._name = name
+
+    async def cancel(self, request: CancelShipment) -> CancelledShipment:
+        """
+        Undo a booking.
+
+        Raises:
+            TransientError: the carrier is away, or its answer was lost.
+            DomainError: as in the contract of `cancel_shipment`.
+        """
+        operation = await self._intend(request)
+        booking = next((entry for entry in operation.entries if entry.n == request.parcel), None)
+        parcel = self._named(booking.reference) if booking else None
+        if operation.state is OperationState.REFUSED:
+            return CancelledShipment(outcome=ShipmentCancellation.TOO_LATE, parcel=parcel)
+        if booking is None or booking.is_nothing:
+            return await self._nothing_to_do(operation, booking, parcel)
+        if request.told is not None:
+            return await self._cancel_as_told(request, request.told, operation, booking, parcel)
+        if parcel is None:
+            parcel = await self._find(request, operation, booking)
+            if parcel is None and not request.last_look:
+                return CancelledShipment(outcome=ShipmentCancellation.LOOK_AGAIN)
+            if parcel is None:
+                return await self._nothing_to_do(operation, booking, None)
+        return await self._cancel(request, operation, booking, parcel)
+
+    async def _cancel_as_told(
+        self,
+        request: CancelShipment,
+        told: Told,
+        operation: Operation,
+        booking: Entry,
+        parcel: ShipmentBooked | None,
+    ) -> CancelledShipment:
+        """An operator knows what became of the booking, or that the carrier has the parcel."""
+        if parcel is None and told.reference is not None:
+            parcel = await self._write_down(request, told.reference)
+        if not told.happened and told.operation == operation.key:
+            return await self._refused(operation, Answer(refusal=TOO_LATE), parcel)
+        if parcel is None:
+            return await self._nothing_to_do(operation, booking, None)
+        return await self._cancel(request, operation, booking, parcel)
+
+    async def _nothing_to_do(
+        self, operation: Operation, booking: Entry | None, parcel: ShipmentBooked | None
+    ) -> CancelledShipment:
+        async with self._database.statement() as connection:
+            await abandon(connection, operation.key, *([booking.key] if booking else []))
+        return CancelledShipment(outcome=_DONE, parcel=parcel)
+
+    async def _find(self, request: CancelShipment, operation: Operation, booking: Entry) -> ShipmentBooked | None:
+        async with self._asking.counting(operation.key, request.patience):
+            found = await self._carrier.find(booking.key)
+        if found is not None and found.reference is not None:
+            return await self._write_down(request, found.reference)
+        if booking.age > request.patience.memory:
+            raise CannotTell(booking.key)
+        return None
+
+    async def _write_down(self, request: CancelShipment, tracking_number: str) -> ShipmentBooked:
+        parcel = ShipmentBooked(carrier=self._name, tracking_number=tracking_number)
+        change, effects = booked(request.order_id, request.parcel, parcel, OrderStatus.CANCELLING)
+        async with self._database.statement() as connection:
+            await apply(connection, change, *effects)
+        return parcel
+
+    async def _cancel(
+        self, request: CancelShipment, operation: Operation, booking: Entry, parcel: ShipmentBooked
+    ) -> CancelledShipment:
+        answer = await self._asking.ask(
+            operation,
+            # A parcel can be cancelled any number of times, so the age of the first try does not matter.
+            replace(request, patience=replace(request.patience, memory=timedelta.max)),
+            find=lambda _: self._carrier.find_cancelled(booking.key),
+            call=lambda: self._carrier.cancel(operation.key, parcel.tracking_number),
+        )
+        if answer.refusal:
+            return await self._refused(operation, answer, parcel)
+        change, effects = cancelled(request.order_id, operation.key, request.parcel, parcel)
+        async with self._database.statement() as connection:
+            await apply(connection, change, *effects)
+        return CancelledShipment(outcome=_DONE, parcel=parcel)
+
+    async def _refused(self, operation: Operation, answer: Answer, parcel: ShipmentBooked | None) -> CancelledShipment:
+        async with self._database.statement() as connection:
+            if answer.refusal == TOO_LATE:
+                await close(connection, operation.key, OperationState.REFUSED, refusal=TOO_LATE)
+                return CancelledShipment(outcome=ShipmentCancellation.TOO_LATE, parcel=parcel)
+            await park(connection, operation.key, answer.refusal or "")
+        raise UndoRefused(operation.key)
+
+    def _named(self, tracking_number: str | None) -> ShipmentBooked | None:
+        return None if tracking_number is None else ShipmentBooked(carrier=self._name, tracking_number=tracking_number)
+
+    async def _intend(self, request: CancelShipment) -> Operation:
+        intent = Intent(
+            key=operation_key(request.order_id, OperationKind.CANCEL, request.n),
+            order_id=request.order_id,
+            kind=OperationKind.CANCEL,
+            n=request.n,
+            provider=self._name,
+            during=(OrderStatus.CANCELLING,),
+        )
+        async with self._database.statement() as connection:
+            return await intend(connection, intent, ENTRIES, entry_kinds=[OperationKind.BOOK])

@@ -1,0 +1,96 @@
+"""
+What the payment provider's answers do to an order; pure.
+"""
+
+from fulfillment.db.changes import Change, Fact
+from fulfillment.domain.events import EventKind
+from fulfillment.domain.ids import OrderId
+from fulfillment.domain.money import Money
+from fulfillment.domain.orders import OrderStatus, PaymentStatus
+
+_TOKEN_IS_SPENT = {"payment_token": None, "payment_token_key": None}
+
+
+def authorized(order_id: OrderId, key: str, amount: Money, during: OrderStatus) -> Change:
+    """Money is set aside."""
+    return Change(
+        order_id=order_id,
+        facts=(_fact(EventKind.PAYMENT_AUTHORIZED, key, amount),),
+        during=(during,),
+        values={"payment_status": PaymentStatus.AUTHORIZED, "authorized": amount.amount},
+    )
+
+
+def captured(
+    order_id: OrderId, key: str, amount: Money, during: OrderStatus, path: tuple[OrderStatus, ...] = ()
+) -> Change:
+    """The money is taken: all that was set aside."""
+    return Change(
+        order_id=order_id,
+        facts=(_fact(EventKind.PAYMENT_CAPTURED, key, amount),),
+        path=path,
+        during=(during,),
+        values={
+            "payment_status": PaymentStatus.CAPTURED,
+            "authorized": 0,
+            "captured": amount.amount,
+            **_TOKEN_IS_SPENT,
+        },
+    )
+
+
+def declined(order_id: OrderId, key: str, refusal: str, during: OrderStatus) -> Change:
+    """The card issuer says no."""
+    return Change(
+        order_id=order_id,
+        facts=(_declined(key, refusal),),
+        during=(during,),
+        values={"payment_status": PaymentStatus.FAILED},
+    )
+
+
+def declined_for_now(order_id: OrderId, key: str, refusal: str, n: int) -> Change:
+    """The issuer of the order's card number `n` says no; the order waits for another one."""
+    requested = Fact(kind=EventKind.PAYMENT_REQUESTED, key=f"payment_requested:{n + 1}")
+    return Change(
+        order_id=order_id,
+        facts=(_declined(key, refusal), requested),
+        path=(OrderStatus.AWAITING_PAYMENT,),
+        during=(OrderStatus.PROCESSING,),
+        values={"payment_status": PaymentStatus.FAILED, **_TOKEN_IS_SPENT},
+    )
+
+
+def voided(order_id: OrderId, key: str, amount: Money) -> Change:
+    """The money that was set aside is free again."""
+    return Change(
+        order_id=order_id,
+        facts=(_fact(EventKind.PAYMENT_VOIDED, key, amount),),
+        during=(OrderStatus.CANCELLING,),
+        values={"payment_status": PaymentStatus.VOIDED, "authorized": 0, **_TOKEN_IS_SPENT},
+    )
+
+
+def refunded(order_id: OrderId, key: str, amount: Money, *, captured: int, refunded: int) -> Change:
+    """The money that was taken is given back; `captured` and `refunded` are the order's figures before."""
+    return Change(
+        order_id=order_id,
+        facts=(_fact(EventKind.PAYMENT_REFUNDED, key, amount),),
+        during=(OrderStatus.CANCELLING,),
+        values={
+            "payment_status": PaymentStatus.REFUNDED,
+            "authorized": 0,
+            # Money nobody told us was taken: what is given back was.
+            "captured": max(captured, refunded + amount.amount),
+            "refunded": refunded + amount.amount,
+            **_TOKEN_IS_SPENT,
+        },
+    )
+
+
+def _fact(kind: EventKind, key: str, amount: Money) -> Fact:
+    return Fact(kind=kind, key=key, data={"amount": amount.amount, "currency": amount.currency})
+
+
+def _declined(key: str, refusal: str) -> Fact:
+    return Fact(kind=EventKind.PAYMENT_DECLINED, key=key, data={"code": refusal})

@@ -1,0 +1,88 @@
+"""
+Waiting for a card: none was given with the order, or the one that was given was declined.
+"""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from fulfillment.contracts.messages import Pay
+    from fulfillment.contracts.recovery import Standing
+    from fulfillment.contracts.steps import OrderActivities, TakePayment
+    from fulfillment.domain.errors import PaymentNotAwaited
+    from fulfillment.domain.orders import FailureCode, OrderStatus
+    from fulfillment.workflows.deadline import Deadline
+    from fulfillment.workflows.state import OrderState
+    from fulfillment.workflows.steps import decided_step
+
+
+class Cards:
+    """
+    The cards given later to one order. The time for them starts with the first wait and is not restarted by a decline.
+    """
+
+    def __init__(self, order: OrderState) -> None:
+        self._order = order
+        self._given: Pay | None = None
+        self._count = 0
+        self._deadline: Deadline | None = None
+
+    def restore(self, standing: Standing) -> None:
+        """Go on counting cards and days."""
+        self._count = standing.last_event
+        if standing.payment_due_in is not None:
+            self._deadline = Deadline(standing.payment_due_in, "waiting for a payment")
+
+    @property
+    def were_awaited(self) -> bool:
+        """The order has waited for a card before: it may do so again."""
+        return self._deadline is not None
+
+    def check(self) -> None:
+        """
+        Whether a card can be given now.
+
+        Raises:
+            PaymentNotAwaited: nobody waits for one; a test order never does.
+        """
+        waits = self._order.status is OrderStatus.AWAITING_PAYMENT and self._given is None and not self._order.is_test
+        if not waits or self._order.cancellation is not None:
+            raise PaymentNotAwaited(self._order.status)
+
+    def close(self) -> None:
+        """No more cards are needed."""
+        if self._deadline is not None:
+            self._deadline.stop()
+
+    def give(self, payment: Pay) -> None:
+        """Keep a card until the order acts on it."""
+        self._given = payment
+
+    async def wait(self) -> None:
+        """
+        Until a card is given, or an amendment leaves nothing to pay.
+
+        Raises:
+            Ending: there is no card in time, or the order is cancelled.
+        """
+        deadline = self._deadline = self._deadline or Deadline(
+            self._order.terms.payment_window, "waiting for a payment"
+        )
+        while self._order.status is OrderStatus.AWAITING_PAYMENT:
+            await workflow.wait_condition(
+                lambda: self._order.is_disturbed or self._given is not None or deadline.passed
+            )
+            await self._order.changes.serve()
+            self._order.stop_if_cancelled()
+            if self._order.status is not OrderStatus.AWAITING_PAYMENT:
+                return
+            if self._given is not None:
+                await self._take(self._given)
+            elif deadline.passed:
+                raise self._order.ending(FailureCode.PAYMENT_EXPIRED)
+
+    async def _take(self, payment: Pay) -> None:
+        self._count += 1
+        request = TakePayment(order_id=self._order.id, n=self._count, payment=payment)
+        await decided_step(OrderActivities.take_payment, request)
+        self._order.status = OrderStatus.PROCESSING
+        self._given = None

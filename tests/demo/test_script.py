@@ -1,0 +1,151 @@
+"""
+What is done for one order of the file, and when; without a service.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from fulfillment.domain.ids import OrderId
+from fulfillment.domain.money import Money
+from fulfillment.domain.orders import OrderStatus
+from fulfillment.local.demo.scenarios import Scenario
+from fulfillment.local.demo.script import Move, Part, Script
+from fulfillment.local.demo.shop import SeenOrder
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def seen(status: str, version: int) -> SeenOrder:
+    return SeenOrder(
+        id=OrderId(UUID(int=1)),
+        status=OrderStatus(status),
+        version=version,
+        code=None,
+        asks=None,
+        carrier="sandbox",
+        tracking_number="SBX1",
+        captured=Money(0, "EUR"),
+        accepted_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def a_script(**scenario: Any) -> Script:
+    return Script(Scenario.model_validate(scenario))
+
+
+def moves(script: Script, *statuses: str) -> list[str]:
+    """What is done while an order goes through these statuses, a new version each, looked at twice."""
+    done = []
+    for version, status in enumerate(statuses):
+        news = seen(status, version)
+        for _ in range(2):
+            script.heard(news)
+            if move := script.next(news):
+                done.append(f"{status}: {move.what or move.part}")
+                script.done(move, news)
+    return done
+
+
+def test_a_parcel_takes_its_next_step_when_the_service_knows_of_the_last() -> None:
+    done = moves(a_script(carrier="return"), "processing", "awaiting_shipment", "shipped", "shipped", "needs_attention")
+
+    assert done == ["awaiting_shipment: picked_up", "shipped: in_transit", "shipped: returned"]
+
+
+def test_a_cancelled_order_s_parcel_stays_unless_the_carrier_had_it_before() -> None:
+    done = moves(
+        a_script(cancel_at="awaiting_shipment", carrier="late_pick_up"),
+        *("processing", "awaiting_shipment", "awaiting_shipment", "cancelling", "shipped", "shipped"),
+    )
+
+    assert done == ["awaiting_shipment: cancel_at", "shipped: in_transit", "shipped: delivered"]
+
+
+def test_a_card_is_given_each_time_the_order_waits_for_one() -> None:
+    script = a_script(pay_later=["tok_declined", "tok_visa"])
+
+    done = moves(script, "received", "awaiting_payment", "processing", "awaiting_payment", "processing")
+
+    assert done == ["awaiting_payment: tok_declined", "awaiting_payment: tok_visa"]
+    assert script.left() == script.remarks == []
+
+
+def test_a_cancelled_order_gets_no_card() -> None:
+    script = a_script(cancel_at="awaiting_payment", pay_later="tok_visa")
+
+    assert moves(script, "awaiting_payment", "awaiting_payment", "cancelling") == ["awaiting_payment: cancel_at"]
+    assert script.left() == ["pay_later: nobody asked for tok_visa"]
+
+
+def test_an_operator_answers_once_per_question() -> None:
+    statuses = ("needs_attention", "cancelling", "needs_attention", "cancelling")
+
+    done = moves(a_script(actions=["retry", "skip"]), *statuses)
+
+    assert done == ["needs_attention: retry", "needs_attention: skip"]
+
+
+@pytest.mark.parametrize(
+    ("action", "rest"), [("reship", ["picked_up", "in_transit", "delivered"]), ("found", ["delivered"])]
+)
+def test_after_a_parcel_was_lost_another_one_or_the_found_one_arrives(action: str, rest: list[str]) -> None:
+    statuses = ("awaiting_shipment", "shipped", "needs_attention", "awaiting_shipment", "shipped", "shipped")
+    script = a_script(carrier="lost", actions=[action])
+
+    done = [line.partition(": ")[2] for line in moves(script, *statuses)]
+
+    assert done == ["picked_up", "lost", action, *rest]
+
+
+@pytest.mark.parametrize("passed", ["awaiting_shipment", "shipped", "cancelling", "needs_attention", "rejected"])
+def test_an_order_that_has_passed_the_moment_of_its_cancellation_goes_on_and_says_so(passed: str) -> None:
+    script = a_script(cancel_at="processing")
+
+    script.heard(seen(passed, 3))
+
+    assert script.remarks == ["cancel_at: the order was not seen processing"]
+    assert not script.awaits_cancelling
+    assert script.rests(seen(passed, 3))
+
+
+@pytest.mark.parametrize("before", ["received", "awaiting_payment", "processing"])
+def test_an_order_that_may_still_come_to_the_moment_of_its_cancellation_is_waited_for(before: str) -> None:
+    script = a_script(cancel_at="awaiting_payment")
+
+    script.heard(seen(before, 3))
+
+    assert script.awaits_cancelling
+    assert script.remarks == []
+
+
+@pytest.mark.parametrize(
+    ("scenario", "status", "in_vain"),
+    [
+        ({}, "needs_attention", True),
+        ({"actions": ["refund"]}, "needs_attention", False),
+        ({"cancel_at": "needs_attention"}, "needs_attention", False),
+        ({}, "awaiting_payment", True),
+        ({"pay_later": "tok_visa"}, "awaiting_payment", False),
+        ({"actions": ["refund"]}, "awaiting_payment", True),
+        ({"expect": {"status": "rejected", "code": "payment_expired"}}, "awaiting_payment", False),
+        ({}, "processing", False),
+    ],
+)
+def test_an_order_waits_in_vain_for_somebody_its_scenario_does_not_know(
+    scenario: dict[str, Any], status: str, in_vain: bool
+) -> None:
+    assert a_script(**scenario).waits_in_vain(seen(status, 1)) is in_vain
+
+
+def test_a_refused_answer_is_told_and_ends_the_answers_a_refused_cancellation_is_no_mistake() -> None:
+    script = a_script(actions=["found", "refund"], cancel_at="shipped")
+
+    script.refused(Move(Part.CANCEL), "order_not_cancellable")
+    script.refused(Move(Part.ACT, "found"), "action_not_available")
+
+    assert script.remarks == ["actions: found was refused, action_not_available"]
+    assert script.waits_in_vain(seen("needs_attention", 1))
