@@ -186,31 +186,38 @@ class OrderChanges:
         change = Act(
             action=action, actor=request.caller, reason=body.reason, provider_reference=body.provider_reference
         )
-        if await self._settled_before(request, change):
-            return Outcome(await self.read(request.order_id), replayed=True)
         try:
-            return await self._change(request, _ACT, change, self._orders.act)
+            # Looked for after the order has refused as well: the same request may be faster, sent twice at once.
+            return await self._settled_before(request, change) or await self._act(request, change)
+        except ActionNotAvailable:
+            outcome = await self._settled_before(request, change)
+            if outcome is None:
+                raise
+            return outcome
+
+    async def _act(self, request: Request, act: Act) -> Outcome:
+        try:
+            return await self._change(request, _ACT, act, self._orders.act)
         except OrderEnded:
-            return await self._settled(request, change)
+            return await self._settled(request, act)
 
     async def _settled(self, request: Request, act: Act) -> Outcome:
         """An order that has ended asks at most one thing: that somebody looks at what a carrier said afterwards."""
         _check_offered(await self._ended(request.order_id), act)
         async with self._database.transaction() as connection:
-            resolved = await late_events.resolve(connection, request.order_id, act, request.update_id(_ACT))
-        if not resolved and not await self._settled_before(request, act):
-            raise ActionNotAvailable(act.action)
-        return Outcome(await self.read(request.order_id), replayed=not resolved)
+            if not await late_events.resolve(connection, request.order_id, act, request.update_id(_ACT)):
+                raise ActionNotAvailable(act.action)
+        return Outcome(await self.read(request.order_id))
 
-    async def _settled_before(self, request: Request, act: Act) -> bool:
-        """This very request has been such an answer."""
+    async def _settled_before(self, request: Request, act: Act) -> Outcome | None:
+        """The order, if this very request has been such an answer."""
         if request.key is None:
-            return False
+            return None
         async with self._database.statement() as connection:
             before = await late_events.answered(connection, request.order_id, request.update_id(_ACT))
         if before not in (None, act):
             raise IdempotencyKeyReused
-        return before is not None
+        return None if before is None else Outcome(await self.read(request.order_id), replayed=True)
 
     async def _amended(self, request: Request, operation: str, change: Change, send: Send[Change]) -> Outcome:
         try:
