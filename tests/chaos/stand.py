@@ -42,6 +42,8 @@ _ENVIRONMENT = {
     "FULFILLMENT_SANDBOX__TRANSIT": "1",
     "FULFILLMENT_PAYMENTS__TIMEOUT": str(PROVIDER_TIMEOUT),
     "FULFILLMENT_CARRIERS__TIMEOUT": str(PROVIDER_TIMEOUT),
+    # Longer than a provider that is still to do something takes here, shorter than the two minutes of real ones.
+    "FULFILLMENT_ORDERS__SECOND_LOOK": "10",
     # The strict workflow sandbox imports the workflow's module for each order; without bytecode it would compile it.
     "PYTHONDONTWRITEBYTECODE": "",
 }
