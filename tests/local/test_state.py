@@ -104,3 +104,12 @@ def test_free_ports_differ_and_are_free() -> None:
 
     ports.check()
     assert len({ports.api, ports.temporal, ports.temporal_ui, ports.sandbox}) == 4
+
+
+def test_ports_that_are_chosen_but_not_taken_yet_are_not_chosen_again() -> None:
+    # All but four of the range are spoken for: only luck would find just these without looking.
+    ports = Ports.free()
+    spoken_for = set(range(1, 65536)) - set(free_ports(4, besides=ports.numbers))
+
+    assert not spoken_for.isdisjoint(ports.numbers)
+    assert set(free_ports(4, besides=spoken_for)).isdisjoint(spoken_for)

@@ -64,7 +64,7 @@ class StackPlan:
         """
         ports = Ports.free() if options.free_ports else Ports()
         ports.check()
-        http_port, metrics_port, *internal_ports = free_ports(2 + len(SERVICES))
+        http_port, metrics_port, *internal_ports = free_ports(2 + len(SERVICES), besides=ports.numbers)
         database = Postgres(state / "postgres", inherited())
         engine = Temporal(
             state=state,

@@ -4,7 +4,8 @@ Ports on the loopback interface: the usual ones, or free ones.
 
 import random
 import socket
-from dataclasses import dataclass, fields
+from collections.abc import Collection
+from dataclasses import astuple, dataclass, fields
 
 from fulfillment.local.errors import StackError
 
@@ -29,6 +30,11 @@ class Ports:
         api, temporal, temporal_ui, sandbox = free_ports(4)
         return cls(api=api, temporal=temporal, temporal_ui=temporal_ui, sandbox=sandbox)
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All of them."""
+        return astuple(self)
+
     def check(self) -> None:
         """
         Refuse to go on while somebody else listens on one of them.
@@ -45,11 +51,11 @@ class Ports:
             raise StackError(msg)
 
 
-def free_ports(count: int) -> list[int]:
-    """Different ports nobody listens on."""
+def free_ports(count: int, *, besides: Collection[int] = ()) -> list[int]:
+    """Different ports nobody listens on; `besides` are those chosen already, on which nobody listens yet."""
     found: list[int] = []
     for port in random.sample(_FREE_RANGE, k=len(_FREE_RANGE)):
-        if _is_free(port):
+        if port not in besides and _is_free(port):
             found.append(port)
         if len(found) == count:
             return found
