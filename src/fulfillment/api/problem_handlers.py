@@ -23,6 +23,8 @@ _OUR_WORDS = {
     "missing": "is required",
     "extra_forbidden": "is not known here; remove it",
     "string_unicode": "must be valid Unicode",
+    "string_too_short": "must not be blank",
+    "too_short": "must not be empty",
 }
 _CODES = {
     400: ("malformed_body", "the body cannot be read as JSON in UTF-8"),

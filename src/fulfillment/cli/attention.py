@@ -3,8 +3,7 @@
 """
 
 from typing import Annotated
-from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import typer
 from rich.table import Table
@@ -23,6 +22,7 @@ from fulfillment.cli.http import (
     service,
 )
 from fulfillment.cli.order_views import OrderArgument, age, due, order_path, print_question
+from fulfillment.domain.attention import Action
 from fulfillment.domain.orders import AttentionReason
 
 _ROLE = "operator"
@@ -30,10 +30,14 @@ _ROLE = "operator"
 
 def actions(
     order_id: OrderArgument,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Without it the choices are listed.")] = None,
+    name: Annotated[Action | None, typer.Argument(metavar="NAME", help="Without it the choices are listed.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why; it is kept with the order.")] = None,
     provider_reference: Annotated[
-        str | None, typer.Option(help="With it_happened: what the provider calls the authorisation or the parcel.")
+        str | None,
+        typer.Option(
+            help="With it_happened: what the provider calls the authorisation or the parcel. With carrier_has_it: the "
+            "tracking number of a parcel that is not known here."
+        ),
     ] = None,
     api: ApiUrl = None,
     as_json: AsJson = False,
@@ -75,7 +79,7 @@ def attention(
         _print(entries)
 
 
-def _list(order_id: str, url: str | None, *, as_json: bool) -> None:
+def _list(order_id: UUID, url: str | None, *, as_json: bool) -> None:
     with service(url, _ROLE) as client:
         order = checked(client.get(order_path(order_id))).json()
     if as_json:
@@ -86,16 +90,15 @@ def _list(order_id: str, url: str | None, *, as_json: bool) -> None:
         typer.echo(f"Order {order['id']} asks nothing: it is {order['status']}.")
 
 
-def _answer(order_id: str, name: str, body: Json, url: str | None) -> Json:
+def _answer(order_id: UUID, name: Action, body: Json, url: str | None) -> Json:
     list_them = f"fulfillment orders actions {order_id}"
     hints = {
         "action_not_available": f"See what can be chosen now: {list_them}",
-        "not_found": f"See the actions of an order: {list_them}",
         "stock_short": "The question stays. Count the article (fulfillment stock set), or choose another answer.",
         "unavailable": f"It may be answered all the same. See whether the question is still there: {list_them}",
     }
     with service(url, _ROLE) as client:
-        path = f"{order_path(order_id)}/actions/{quote(name, safe='')}"
+        path = f"{order_path(order_id)}/actions/{name}"
         return accepted(persistent(client, "POST", path, body, key=str(uuid4())), hints)
 
 

@@ -4,7 +4,7 @@
 
 import json
 from typing import Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import typer
 
@@ -80,14 +80,14 @@ def readdress(order_id: OrderArgument, file: JsonFile, api: ApiUrl = None, as_js
         typer.echo(f"Order {order['id']} goes to the new address in {order['shipping_address']['country']}.")
 
 
-def _changed(url: str | None, method: str, order_id: str, change: str, body: Json, *, key: str | None = None) -> Json:
+def _changed(url: str | None, method: str, order_id: UUID, change: str, body: Json, *, key: str | None = None) -> Json:
     key = key or str(uuid4())
     with service(url, _ROLE) as client:
         response = persistent(client, method, f"{order_path(order_id)}/{change}", body, key=key)
         return accepted(response, _hints(order_id, f" with --key {key}" if change == "payment" else ""))
 
 
-def _hints(order_id: str, same: str) -> dict[str, str]:
+def _hints(order_id: UUID, same: str) -> dict[str, str]:
     show = f"fulfillment orders show {order_id}"
     return {
         "order_not_cancellable": f"See what it is doing, and what an operator may choose: {show}",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
-from urllib.parse import quote
+from uuid import UUID
 
 import typer
 from rich.table import Table
@@ -15,7 +15,9 @@ from rich.text import Text
 
 from fulfillment.cli.http import Json, console, money
 
-OrderArgument = Annotated[str, typer.Argument(metavar="ID")]
+OrderArgument = Annotated[
+    UUID, typer.Argument(metavar="ID", help="Id of the order, as `orders place` and `orders list` show it.")
+]
 
 _COLOURS = {
     "delivered": "green",
@@ -33,9 +35,9 @@ _UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minute
 _SOON = timedelta(hours=4)
 
 
-def order_path(order_id: str) -> str:
+def order_path(order_id: UUID) -> str:
     """Where an order is."""
-    return f"/v1/orders/{quote(order_id, safe='')}"
+    return f"/v1/orders/{order_id}"
 
 
 def coloured(word: str) -> Text:

@@ -4,7 +4,7 @@
 
 from collections.abc import Sequence
 from typing import Annotated
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import typer
 from rich.table import Table
@@ -72,7 +72,7 @@ def _found(order: Json) -> str:
     return f"order {order['id']} is {order['status']}{asked}, and no workflow runs it."
 
 
-def _hints(order_id: str) -> dict[str, str]:
+def _hints(order_id: UUID) -> dict[str, str]:
     show = f"fulfillment orders show {order_id}"
     return {
         "order_is_running": f"Nothing was done; it is looked after. See where it stands: {show}",
