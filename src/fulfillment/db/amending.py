@@ -10,7 +10,7 @@ from fulfillment.contracts.steps import AmendOrder, Changed, ReaddressOrder
 from fulfillment.db import holds, lines
 from fulfillment.db.changes import Change, Fact, apply
 from fulfillment.db.engine import Reading, Writing
-from fulfillment.db.standing import Standing, lock
+from fulfillment.db.locked_orders import LockedOrder, lock
 from fulfillment.domain.errors import PreconditionFailed
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.inventory import difference, refusal
@@ -29,28 +29,28 @@ async def amend(connection: Writing, request: AmendOrder) -> Changed:
         OutOfStep: the order is where its lines cannot be replaced.
     """
     key = f"amended:{request.n}"
-    standing = await lock(connection, request.order_id, key, _AMENDABLE)
-    if standing.done:
-        return standing.changed()
-    if standing.is_outdated(request.change.expected_version):
-        return standing.changed(PreconditionFailed.code)
+    locked = await lock(connection, request.order_id, key, _AMENDABLE)
+    if locked.done:
+        return locked.changed()
+    if locked.is_outdated(request.change.expected_version):
+        return locked.changed(PreconditionFailed.code)
     reading = Reading(connection)
-    held = await lines.demand_of(reading, request.order_id) if standing.stock is StockState.HELD else {}
+    held = await lines.demand_of(reading, request.order_id) if locked.stock is StockState.HELD else {}
     wanted = lines.demand(request.change.lines)
     available = await holds.lock_available(connection, {*held, *wanted})
     # What the order holds itself is its own to use.
     if refused := refusal(wanted, {sku: free + held.get(sku, 0) for sku, free in available.items()}):
-        return standing.changed(refused)
+        return locked.changed(refused)
     await lines.remove(reading, request.order_id)
     movement = f"{request.order_id}:amend:{request.n}"
-    change = _amendment(request, key, standing)
+    change = _amendment(request, key, locked)
     more, less = difference(held, wanted)
     await apply(reading, change, lines.write(request.change.lines), *holds.exchange(more, less, movement))
-    status = change.path[-1] if change.path else standing.status
-    return Changed(status=status, total=_total(request.change.lines), version=standing.version + 1)
+    status = change.path[-1] if change.path else locked.status
+    return Changed(status=status, total=_total(request.change.lines), version=locked.version + 1)
 
 
-def _amendment(request: AmendOrder, key: str, standing: Standing) -> Change:
+def _amendment(request: AmendOrder, key: str, locked: LockedOrder) -> Change:
     new = _total(request.change.lines)
     values: dict[str, Any] = {"total": new.amount, "currency": new.currency, "stock": StockState.HELD}
     is_free = new.amount == 0
@@ -60,13 +60,13 @@ def _amendment(request: AmendOrder, key: str, standing: Standing) -> Change:
         kind=EventKind.ORDER_AMENDED,
         key=key,
         actor=request.change.actor,
-        data={"old_total": asdict(standing.total), "new_total": asdict(new)},
+        data={"old_total": asdict(locked.total), "new_total": asdict(new)},
     )
     return Change(
         order_id=request.order_id,
         facts=(fact,),
         path=(OrderStatus.PROCESSING,) if is_free else (),
-        during=(standing.status,),
+        during=(locked.status,),
         values=values,
     )
 
@@ -79,20 +79,20 @@ async def readdress(connection: Writing, request: ReaddressOrder) -> Changed:
         OutOfStep: the order is where its address cannot be replaced.
     """
     change, key = request.change, f"readdressed:{request.n}"
-    standing = await lock(connection, request.order_id, key, _READDRESSABLE)
-    if standing.done:
-        return standing.changed()
-    if standing.is_outdated(change.expected_version):
-        return standing.changed(PreconditionFailed.code)
+    locked = await lock(connection, request.order_id, key, _READDRESSABLE)
+    if locked.done:
+        return locked.changed()
+    if locked.is_outdated(change.expected_version):
+        return locked.changed(PreconditionFailed.code)
     fact = Fact(kind=EventKind.ADDRESS_CHANGED, key=key, actor=change.actor, data={"country": change.address.country})
     readdressed = Change(
         order_id=request.order_id,
         facts=(fact,),
-        during=(standing.status,),
+        during=(locked.status,),
         values={"shipping_address": asdict(change.address)},
     )
     await apply(Reading(connection), readdressed)
-    return Changed(status=standing.status, total=standing.total, version=standing.version + 1)
+    return Changed(status=locked.status, total=locked.total, version=locked.version + 1)
 
 
 def _total(new: tuple[Line, ...]) -> Money:

@@ -12,7 +12,7 @@ from fulfillment.contracts.steps import Changed, RequestAttention, Reship, Resol
 from fulfillment.db import holds, lines, shipments
 from fulfillment.db.changes import Change, Effect, Fact, OutOfStep, apply
 from fulfillment.db.engine import Reading, Writing
-from fulfillment.db.standing import lock
+from fulfillment.db.locked_orders import lock
 from fulfillment.db.tables import orders
 from fulfillment.domain.attention import Action
 from fulfillment.domain.events import EventKind
@@ -114,14 +114,14 @@ async def reship(connection: Writing, request: Reship) -> Changed:
         OutOfStep: the order asks nothing, or the goods it held have not left.
     """
     key = _answer_key(request.n)
-    standing = await lock(connection, request.order_id, key, (OrderStatus.NEEDS_ATTENTION,))
-    if standing.done:
-        return standing.changed()
-    if standing.stock is not StockState.LEFT:
-        raise OutOfStep(request.order_id, f"{standing.status} with stock {standing.stock}", "another parcel")
+    locked = await lock(connection, request.order_id, key, (OrderStatus.NEEDS_ATTENTION,))
+    if locked.done:
+        return locked.changed()
+    if locked.stock is not StockState.LEFT:
+        raise OutOfStep(request.order_id, f"{locked.status} with stock {locked.stock}", "another parcel")
     wanted = await lines.demand_of(Reading(connection), request.order_id)
     if refused := refusal(wanted, await holds.lock_available(connection, set(wanted))):
-        return standing.changed(refused)
+        return locked.changed(refused)
     answered = Fact(kind=EventKind.ATTENTION_RESOLVED, key=key, actor=request.answer.actor, data=told(request.answer))
     change = Change(
         order_id=request.order_id,
@@ -131,7 +131,7 @@ async def reship(connection: Writing, request: Reship) -> Changed:
         values={**NO_QUESTION, "stock": StockState.HELD},
     )
     await apply(Reading(connection), change, holds.hold_more(wanted, f"{request.order_id}:reship:{request.n}"))
-    return Changed(status=OrderStatus.PROCESSING, total=standing.total, version=standing.version + 1)
+    return Changed(status=OrderStatus.PROCESSING, total=locked.total, version=locked.version + 1)
 
 
 def told(answer: Act) -> dict[str, Any]:

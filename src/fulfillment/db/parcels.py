@@ -11,7 +11,7 @@ from fulfillment.db import holds, shipments
 from fulfillment.db.attention import NO_QUESTION, question
 from fulfillment.db.changes import Change, Effect, Fact, apply
 from fulfillment.db.engine import Reading, Writing
-from fulfillment.db.standing import lock
+from fulfillment.db.locked_orders import lock
 from fulfillment.domain.attention import ACTIONS
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId
@@ -84,10 +84,10 @@ def _values(outcome: ParcelOutcome, window: timedelta) -> dict[str, Any]:
 async def continue_as_shipped(connection: Writing, request: ContinueAsShipped) -> None:
     """The parcel has left although nobody said so; its goods leave once."""
     kinds = _moment(request)
-    standing = await lock(connection, request.order_id, _moment_key(request, kinds[0]), (request.status,))
-    if standing.done:
+    locked = await lock(connection, request.order_id, _moment_key(request, kinds[0]), (request.status,))
+    if locked.done:
         return
-    leaves = standing.stock is StockState.HELD
+    leaves = locked.stock is StockState.HELD
     carrier = await shipments.carrier_of(Reading(connection), request.order_id, request.parcel)
     change = Change(
         order_id=request.order_id,

@@ -27,7 +27,7 @@ _WRITTEN: Select[Any] = select(order_events.c.sequence).where(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class LockedOrder:
     """
     A locked order; `done` when the fact that was asked for is among its events already.
     """
@@ -47,7 +47,7 @@ class Standing:
         return expected_version is not None and expected_version != self.version
 
 
-async def lock(connection: Writing, order_id: OrderId, fact: str, during: tuple[OrderStatus, ...]) -> Standing:
+async def lock(connection: Writing, order_id: OrderId, fact: str, during: tuple[OrderStatus, ...]) -> LockedOrder:
     """
     Lock an order until the transaction ends.
 
@@ -63,7 +63,7 @@ async def lock(connection: Writing, order_id: OrderId, fact: str, during: tuple[
     done = written.first() is not None
     if not done and row.status not in during:
         raise OutOfStep(order_id, row.status, fact)
-    return Standing(
+    return LockedOrder(
         status=OrderStatus(row.status),
         total=Money(row.total, row.currency),
         version=row.version,
