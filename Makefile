@@ -55,7 +55,7 @@ chaos: uv ## Kill processes in the middle of orders and check that everything ad
 	$(RUN) --group test python -m tests.chaos $(ARGS)
 
 clean: ## Remove what running, testing and checking left behind
-	rm -rf .local .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* dist build
+	rm -rf .local .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .ci/openapi/node_modules .coverage* dist build
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 uv: $(if $(filter $(OWN_UV),$(UV)),$(OWN_UV))

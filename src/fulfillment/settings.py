@@ -7,12 +7,16 @@ Nested names use two underscores: `FULFILLMENT_DATABASE__URL`.
 
 import base64
 import binascii
+import json
+import re
 from datetime import timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from fulfillment.domain.identity import Scope
 from fulfillment.domain.keyring import Key, parse_keys
 
 
@@ -179,6 +183,139 @@ class Carriers(Provider):
         return value
 
 
+def _split(value: object) -> object:
+    """Several values in one variable, comma separated."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _document(value: object) -> object:
+    """
+    A mapping in one variable, as JSON.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        msg = 'must be JSON: {"a value of the issuer": ["one of ours", ...], ...}'
+        raise ValueError(msg) from None
+
+
+JwtAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Asymmetric ones alone: whoever could check a token by a shared secret could also make one."""
+ClaimName = Annotated[str, Field(min_length=1, max_length=200)]
+RoleName = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Jwt(_Section):
+    """JWTs of one issuer, accepted beside API keys."""
+
+    issuer: str = Field(description="The `iss` of its tokens, to the letter.")
+    audience: str = Field(min_length=1, max_length=200, description="What their `aud` must be or contain.")
+    jwks_url: str = Field(description="Where it publishes its keys (JWKS): `https://issuer.example.com/jwks.json`.")
+    algorithms: Annotated[tuple[JwtAlgorithm, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=("RS256", "ES256"), description="Accepted signatures, comma separated."
+    )
+    clock_skew: Duration = Field(
+        default=timedelta(seconds=30), le=timedelta(minutes=5), description="How far clocks may be apart."
+    )
+    jwks_lifetime: Duration = Field(
+        default=timedelta(minutes=5),
+        gt=timedelta(0),
+        le=timedelta(days=1),
+        description="How long fetched keys are used, so how long a withdrawn one still works.",
+    )
+    scope_claim: ClaimName = Field(default="scope", description="Scopes: a list, or a text with spaces between.")
+    roles_claim: ClaimName = Field(default="roles", description="Roles: the same.")
+    customer_claim: ClaimName = Field(default="customer_id", description="The customer a caller is bound to.")
+    scopes: Annotated[dict[str, list[Scope]] | None, NoDecode, BeforeValidator(_document)] = Field(
+        default=None,
+        description="JSON: the issuer's value to our scopes. Without it our own names count, with it nothing else.",
+    )
+    roles: Annotated[dict[str, list[RoleName]] | None, NoDecode, BeforeValidator(_document)] = Field(
+        default=None, description="The same for roles."
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer_can_be_part_of_an_id(cls, value: str) -> str:
+        # `#` ends the issuer in the id of a caller: with one inside, two callers could get the same id.
+        if not re.fullmatch(r'[!"$-~]{1,200}', value):
+            msg = "must be 1 to 200 visible ASCII characters, none of them `#`"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _url_names_a_host(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in {"https", "http"} and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or not re.fullmatch(r"[!-~]+", value) or re.search("[@#]", value):
+            msg = "must be `https://host/path`, without user, password, `@` and `#`"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def comes_safely(self) -> bool:
+        """Whether nobody on the way can replace the issuer's keys by their own."""
+        parts = urlsplit(self.jwks_url)
+        return parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1", "localhost"}
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return named and parts.scheme in ("redis", "rediss") and bool(re.fullmatch(r"(/[0-9]{0,4})?", parts.path))
+
+
+class Limits(_Section):
+    """What one caller may ask of the service, and how long it may take to ask it."""
+
+    rate: str = Field(
+        default="3000/minute",
+        description="Requests of one caller: `NUMBER/second`, `/minute`, `/hour` or `/day`; `off` for no limit.",
+    )
+    storage: SecretStr | None = Field(
+        default=None,
+        description="`redis://[user:password@]host:port/0` (or `rediss://`) counts for all API processes together; "
+        "without it each process counts for itself.",
+    )
+    header_timeout: Duration = Field(
+        default=timedelta(seconds=10), gt=timedelta(0), description="From connecting to the last header of a request."
+    )
+    body_timeout: Duration = Field(
+        default=timedelta(seconds=15), gt=timedelta(0), description="For the body, from when it is asked for."
+    )
+    keep_alive: Duration = Field(
+        default=timedelta(seconds=5),
+        gt=timedelta(0),
+        description="How long a connection may be idle; more than what a proxy in front keeps its own open for.",
+    )
+
+    @field_validator("rate")
+    @classmethod
+    def _rate_is_a_number_per_unit(cls, value: str) -> str:
+        if not re.fullmatch(r"off|[1-9][0-9]{0,8}/(second|minute|hour|day)", value):
+            msg = "must be `off` or like `3000/minute`: a number per second, minute, hour or day"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("storage")
+    @classmethod
+    def _storage_is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not _is_redis(value.get_secret_value()):
+            msg = "must be `redis://[user:password@]host:port/0`, or `rediss://` for TLS"
+            raise ValueError(msg)
+        return value
+
+
 class Log(_Section):
     """What a process says about itself."""
 
@@ -219,3 +356,13 @@ class Settings(DatabaseOnly):
     orders: Orders = Orders()
     payments: Provider
     carriers: Carriers
+    jwt: Jwt | None = None
+    limits: Limits = Limits()
+
+    @field_validator("jwt")
+    @classmethod
+    def _keys_of_the_issuer_come_safely(cls, value: Jwt | None, info: ValidationInfo) -> Jwt | None:
+        if value is not None and not value.comes_safely and info.data.get("profile") != "local":
+            msg = "FULFILLMENT_JWT__JWKS_URL must begin with https (http: this machine, or profile local, only)"
+            raise ValueError(msg)
+        return value

@@ -108,6 +108,19 @@ async def test_an_answer_that_is_not_in_the_contract_is_neither_done_nor_refused
         await ask(EFFECTS[effect], said)
 
 
+@pytest.mark.parametrize("effect", ["authorize", "capture", "refund"])
+@pytest.mark.parametrize("money", ['"amount": 2, "currency": "EUR"', '"amount": 1, "currency": "JPY"', '"amount": 1'])
+async def test_money_that_was_not_asked_for_is_not_in_the_contract(effect: str, money: str) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        await ask(EFFECTS[effect], answer("201 x", f'{{"id": "auth_1", {money}}}'))
+
+
+@pytest.mark.parametrize("effect", ["authorize", "capture", "refund"])
+async def test_money_as_it_was_asked_for_is_done(effect: str) -> None:
+    said = answer("201 x", '{"id": "auth_1", "amount": 1, "currency": "EUR"}')
+    assert await ask(EFFECTS[effect], said) == Answer(reference="auth_1")
+
+
 @pytest.mark.parametrize(
     ("effect", "code", "refusal"),
     [

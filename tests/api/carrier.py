@@ -112,7 +112,7 @@ async def book(database: Database, order_id: OrderId, tracking_number: str) -> N
     order = {
         "id": order_id,
         "run_id": "r",
-        "caller": "anonymous",
+        "caller": "key:shop",
         "customer_id": "C",
         "status": "awaiting_shipment",
         "currency": "EUR",

@@ -27,6 +27,7 @@ from tests.api.living import Shopper, all_workers, impatient
 from tests.api.writing import book, change, id_in, start_of, write
 from tests.fakes.orders import an_event
 from tests.fixtures.api import serving
+from tests.fixtures.identity import TESTER_ID
 
 REASON = {"reason": "changed my mind"}
 CARD = {"method": "card", "token": "tok_visa"}
@@ -274,7 +275,7 @@ async def test_a_late_event_is_resolved_once_and_by_whom_is_written_down(
     ]
     assert (resolved.status_code, resolved.json()["status"], resolved.json()["actions"]) == (202, "delivered", [])
     assert refusal(again) == (409, "action_not_available")
-    assert (events[-1]["kind"], events[-1]["actor"]) == ("attention_resolved", "anonymous")
+    assert (events[-1]["kind"], events[-1]["actor"]) == ("attention_resolved", TESTER_ID)
     assert (await api.get("/v1/attention")).json()["items"] == []
 
 

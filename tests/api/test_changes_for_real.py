@@ -13,6 +13,7 @@ from tests.api.bodies import a_key, an_order
 from tests.api.carrier import refusal
 from tests.api.living import Shopper, open_shop
 from tests.fixtures.database import a_database
+from tests.fixtures.identity import TESTER_ID
 from tests.fixtures.settings import settings_for as service_settings
 from tests.fixtures.temporal import running_temporal
 from tests.fixtures.waiting import until
@@ -188,7 +189,7 @@ async def test_a_paid_order_is_cancelled_and_the_money_goes_back(shopper: Shoppe
     assert order["payment"]["status"] == "refunded"
     assert sandbox.summary(order["id"])[1:] == (9900, 9900)
     asked = [event for event in events if event["kind"] == "cancellation_requested"]
-    assert [(event["actor"], event["data"]["reason"]) for event in asked] == [("anonymous", REASON["reason"])]
+    assert [(event["actor"], event["data"]["reason"]) for event in asked] == [(TESTER_ID, REASON["reason"])]
 
 
 async def test_a_parcel_that_has_left_cannot_be_cancelled(shopper: Shopper) -> None:
@@ -228,7 +229,7 @@ async def test_an_operator_answers_what_an_order_asks(shopper: Shopper) -> None:
     assert (answered.status_code, again.status_code, again.headers["idempotency-replayed"]) == (202, 202, "true")
     assert refusal(other) == (422, "idempotency_key_reused")
     resolved = [event for event in events if event["kind"] == "attention_resolved"]
-    assert [(event["actor"], event["data"]["action"]) for event in resolved] == [("anonymous", "resolved_by_hand")]
+    assert [(event["actor"], event["data"]["action"]) for event in resolved] == [(TESTER_ID, "resolved_by_hand")]
 
 
 async def test_another_parcel_is_sent_once_there_is_something_to_send(shopper: Shopper) -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import func, select, update
 from fulfillment.db.engine import Database
 from fulfillment.db.tables import stock, stock_movements
 from tests.api.bodies import a_key
+from tests.fixtures.identity import TESTER_ID
 
-MOVEMENT = {"kind": "adjusted", "reserved_delta": 0, "order_id": None, "actor": "anonymous"}
+MOVEMENT = {"kind": "adjusted", "reserved_delta": 0, "order_id": None, "actor": TESTER_ID}
 
 
 async def put(api: httpx2.AsyncClient, sku: str, on_hand: int, **headers: str) -> httpx2.Response:
@@ -74,7 +75,7 @@ async def test_a_new_article_is_made_with_a_movement_of_all_its_pieces(api: http
         "version": 1,
     }
     assert (read.json(), read.headers["ETag"]) == (made.json(), '"1"')
-    assert [(m["on_hand_delta"], m["kind"], m["actor"]) for m in movements] == [(12, "adjusted", "anonymous")]
+    assert [(m["on_hand_delta"], m["kind"], m["actor"]) for m in movements] == [(12, "adjusted", TESTER_ID)]
 
 
 async def test_a_known_article_is_corrected_only_by_those_who_have_read_it(api: httpx2.AsyncClient) -> None:

@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import httpx2
@@ -17,8 +18,9 @@ from fulfillment.settings import Settings
 from tests.api.bodies import a_key, an_order
 from tests.api.writing import change, id_in, start_of, write
 from tests.fixtures.api import serving
+from tests.fixtures.identity import TESTER_ID
 from tests.fixtures.logs import LogLines
-from tests.fixtures.proxy import proxy_to
+from tests.fixtures.proxy import proxy_to, proxy_to_database
 from tests.fixtures.settings import MakeSettings, a_key_ring
 
 
@@ -47,7 +49,7 @@ async def test_the_start_of_the_workflow_carries_the_whole_order(
 
     start = await start_of(resources, await api.post("/v1/orders", json=body, headers=a_key()))
 
-    assert (start.caller, start.reference, start.requested_by, start.test) == ("anonymous", "R-1", "Charles", False)
+    assert (start.caller, start.reference, start.requested_by, start.test) == (TESTER_ID, "R-1", "Charles", False)
     assert [(line.sku, line.quantity, str(line.unit_price)) for line in start.lines] == [
         ("SKU-1", 2, "49.50 EUR"),
         ("SKU-2", 1, "0.00 EUR"),
@@ -88,7 +90,7 @@ async def test_a_row_is_enough_to_recognise_an_order_the_engine_has_forgotten(
 ) -> None:
     body, key = an_order(), a_key()
     known = await start_of(resources, await api.post("/v1/orders", json=body, headers=a_key()))
-    forgotten = order_id_for("anonymous", key["Idempotency-Key"])
+    forgotten = order_id_for(TESTER_ID, key["Idempotency-Key"])
     await write(resources, replace(known, order_id=forgotten))
 
     answer = await api.post("/v1/orders", json=body, headers=key)
@@ -168,9 +170,17 @@ async def test_a_test_order_is_marked_and_takes_no_payment(api: httpx2.AsyncClie
     assert [error["field"] for error in paid.json()["errors"]] == ["payment"]
 
 
-async def test_an_order_is_accepted_while_the_database_is_away(make_settings: MakeSettings, temporal: Client) -> None:
-    settings = make_settings(database={"url": "postgresql://nobody@127.0.0.1:1/nothing"})
-    async with serving(ApiResources.of(settings, connect(settings.database, application="t"), temporal)) as api:
+async def test_an_order_is_accepted_while_the_database_is_away(
+    make_settings: MakeSettings, database_url: str, temporal: Client
+) -> None:
+    async with proxy_to_database(database_url) as (proxy, url), AsyncExitStack() as stack:
+        settings = make_settings(database={"url": url})
+        database = connect(settings.database, application="t")
+        stack.push_async_callback(database.close)
+        api = await stack.enter_async_context(serving(ApiResources.of(settings, database, temporal)))
+        # Only callers that were seen good lately are known without the database.
+        assert (await api.get("/v1/orders")).status_code == 200
+        await proxy.stop()
         key = a_key()
         first = await api.post("/v1/orders", json=an_order(), headers=key)
         again = await api.post("/v1/orders", json=an_order(), headers={**key, "Prefer": "wait=1"})
@@ -228,6 +238,7 @@ async def test_a_request_is_one_line_in_the_log_without_anything_of_a_person_or_
         "route": "/v1/orders",
         "status": 202,
         "request_id": "r-1",
+        "caller": TESTER_ID,
         "order_id": answer.json()["id"],
     }
     assert (listed["route"], listed["status"], refused["status"]) == ("/v1/orders", 200, 422)

@@ -32,11 +32,14 @@ GENERAL = {
     "forbidden": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "request_timeout": 408,
     "precondition_failed": 412,
     "body_too_large": 413,
+    "uri_too_long": 414,
     "unsupported_media_type": 415,
     "precondition_required": 428,
     "rate_limited": 429,
+    "headers_too_large": 431,
     "internal": 500,
     "unavailable": 503,
     "idempotency_key_missing": 400,
@@ -93,8 +96,7 @@ async def test_whatever_is_asked_a_refusal_is_a_problem(api: httpx2.AsyncClient,
         ("PATCH", "/v1/orders/x/events", 405, "method_not_allowed"),
         ("PROPFIND", "/v1/orders", 405, "method_not_allowed"),
         ("BREW", "/v1/orders", 400, "malformed_request"),
-        ("POST", "/v1/orders", 400, "idempotency_key_missing"),
-        ("POST", "/v1/orders?dry_run=1", 400, "idempotency_key_missing"),
+        ("POST", "/v1/orders", 400, "malformed_body"),
     ]
     for method, path, status, code in cases:
         answer = await api.request(method, path)
@@ -172,21 +174,3 @@ async def test_documentation_is_for_the_local_profile_alone(
         answers = [await api.get(path) for path in ("/docs", "/openapi.json", "/redoc", "/problems/not_found")]
 
     assert [answer.json()["code"] for answer in answers] == ["not_found"] * 4
-
-
-async def test_the_openapi_document_declares_what_a_caller_may_get(api: httpx2.AsyncClient) -> None:
-    document = (await api.get("/openapi.json")).json()
-
-    operations = [operation for path in document["paths"].values() for operation in path.values()]
-    assert len({operation["operationId"] for operation in operations}) == len(operations)
-    assert all(operation["tags"] for operation in operations)
-    assert "ValidationError" not in "".join(document["components"]["schemas"])
-    for operation in operations:
-        refusals = {status: answer for status, answer in operation["responses"].items() if status[0] in "45"}
-        assert {"422", "500", "503"} <= refusals.keys(), operation["operationId"]
-        assert all(list(answer["content"]) == ["application/problem+json"] for answer in refusals.values())
-    place = document["paths"]["/v1/orders"]["post"]
-    assert place["operationId"] == "placeOrder"
-    assert place["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/PlaceOrderBody")
-    assert {"200", "202", "400", "409", "413", "415"} <= place["responses"].keys()
-    assert (await api.get("/docs")).status_code == 200

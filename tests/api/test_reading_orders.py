@@ -11,6 +11,7 @@ import httpx2
 from fulfillment.api.resources import ApiResources
 from tests.api.bodies import a_key, an_order
 from tests.api.writing import book, change, id_in, note_operation, start_of, write
+from tests.fixtures.identity import TESTER_ID
 from tests.fixtures.queries import counting_queries
 
 JUNK_PARAMETERS = [
@@ -128,7 +129,8 @@ async def test_a_written_order_shows_all_of_the_contract(api: httpx2.AsyncClient
     with counting_queries(resources.database) as queries:
         order = (await api.get(receipt.headers["location"])).json()
 
-    assert len(queries) == 1
+    # Whose the key is, and the order.
+    assert len(queries) == 2
     path, names = receipt.headers["location"], ("found", "refund", "reship")
     assert order == {
         **LOST_ORDER,
@@ -220,7 +222,7 @@ async def test_a_timeline_is_read_in_pages_without_gaps(api: httpx2.AsyncClient,
 
     events = first["items"] + rest["items"]
     assert [(event["sequence"], event["kind"]) for event in events] == [(1, "order_received"), (2, "stock_held")]
-    assert (events[0]["actor"], events[0]["data"]) == ("anonymous", {})
+    assert (events[0]["actor"], events[0]["data"]) == (TESTER_ID, {})
     assert datetime.fromisoformat(events[0]["at"]).utcoffset() == timedelta(0)
     assert rest["next_cursor"] is None
 
@@ -240,7 +242,15 @@ async def test_the_operations_of_an_order_are_listed_oldest_first(
     order_id, moment = id_in(receipt), datetime(2026, 1, 1, tzinfo=UTC)
     at = {"created_at": moment, "updated_at": moment}
     await note_operation(
-        resources, order_id, "authorize", 1, amount=9900, currency="EUR", provider_reference="pay_1", **at
+        resources,
+        order_id,
+        "authorize",
+        1,
+        amount=9900,
+        currency="EUR",
+        provider_reference="pay_1",
+        actor=TESTER_ID,
+        **at,
     )
     await note_operation(resources, order_id, "book", 1, state="refused", refusal="carrier_refused", attempts=2, **at)
     path = f"{receipt.headers['location']}/operations"
@@ -257,6 +267,7 @@ async def test_the_operations_of_an_order_are_listed_oldest_first(
             "provider_reference": "pay_1",
             "refusal": None,
             "attempts": 1,
+            "actor": TESTER_ID,
             "created_at": "2026-01-01T00:00:00Z",
             "updated_at": "2026-01-01T00:00:00Z",
         }

@@ -20,7 +20,9 @@ from fulfillment.bootstrap import internal_server
 from fulfillment.process import CannotListen
 from fulfillment.settings import Settings
 from fulfillment.telemetry.health import Health
+from fulfillment.telemetry.internal import InternalServer
 from tests.api.bodies import a_key, an_order
+from tests.fixtures.identity import TESTER_KEY, bearing
 from tests.fixtures.settings import MakeSettings
 
 
@@ -80,7 +82,9 @@ async def test_a_process_told_to_stop_finishes_open_requests_and_exits_with_0(
     port = a_free_port()
     async with (
         api_process(environment(settings, temporal_server, tmp_path, port)) as process,
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client,
+        httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False, headers=bearing(TESTER_KEY)
+        ) as client,
     ):
         async with asyncio.timeout(30):
             await answering(client)
@@ -116,6 +120,24 @@ def test_a_port_of_probes_that_is_taken_is_named_with_the_way_out(make_settings:
             internal_server(make_settings(internal={"port": port}).internal, Health(), ""),
         ):
             pass
+
+
+async def test_probes_and_metrics_do_not_exist_for_callers(api: httpx2.AsyncClient) -> None:
+    for path in ("/metrics", "/livez", "/readyz", "/healthz", "/v1/metrics", "/metrics/", "//metrics"):
+        answer = await api.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+
+
+async def test_the_port_of_probes_answers_nothing_of_the_api(make_settings: MakeSettings) -> None:
+    with InternalServer(make_settings().internal, Health()) as server:
+        async with httpx2.AsyncClient(base_url=server.url, trust_env=False, headers=bearing(TESTER_KEY)) as client:
+            found = {path: (await client.get(path)).status_code for path in ("/livez", "/metrics")}
+            read = [await client.get(path) for path in ("/", "/v1/orders", "/v1/inventory", "/openapi.json", "/docs")]
+            placed = await client.post("/v1/orders", json=an_order(), headers=a_key())
+
+    assert found == {"/livez": 200, "/metrics": 200}
+    assert [answer.status_code for answer in read] == [404] * 5
+    assert placed.status_code == 501
 
 
 async def test_requests_are_counted_by_route_and_never_by_address(api: httpx2.AsyncClient) -> None:

@@ -20,7 +20,7 @@ from fulfillment.domain.money import Money
 _PRIVATE = "Jane Doe"
 _ORDER = StartOrder(
     order_id=OrderId(UUID(int=1)),
-    caller="anonymous",
+    caller="key:shop",
     accepted_at=datetime(2026, 1, 1, tzinfo=UTC),
     fingerprint="f",
     fingerprint_key="k",
@@ -80,7 +80,7 @@ def test_a_key_does_not_print_its_secret() -> None:
 
 def test_every_setting_that_is_a_secret_is_typed_as_one() -> None:
     suspicious = ("key", "secret", "password", "token", "url")
-    public = {"Api.public_url", "Provider.url", "Carriers.url", "Orders.key_memory"}
+    public = {"Api.public_url", "Jwt.jwks_url", "Provider.url", "Carriers.url", "Orders.key_memory"}
     plain = {
         f"{section.__name__}.{name}"
         for _, section in inspect.getmembers(settings, inspect.isclass)

@@ -24,7 +24,7 @@ from fulfillment.local.errors import StackError
 from fulfillment.local.logs import STACK, StackLog
 from fulfillment.local.plan import StackOptions, StackPlan
 from fulfillment.local.probes import http_probe
-from fulfillment.local.processes import ProcessSpec, run_once
+from fulfillment.local.processes import ProcessSpec
 from fulfillment.local.supervision import Supervisor
 from tests.bench.orders import ON_HAND, SKUS
 from tests.bench.peer_database import TABLES
@@ -82,7 +82,7 @@ class Stand:
                 )
                 log = StackLog(state / "logs", None)
                 async with _running(log, plan.foundation(http_probe(http))) as servers:
-                    await run_once(plan.services.migrations(), log)
+                    plan = await plan.prepared(log)
                     async with _connections(plan) as (temporal, database):
                         yield cls(
                             plan=plan,

@@ -3,7 +3,7 @@ What is measured: each saga with the settings its workers run with.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +12,7 @@ import asyncpg
 from fulfillment.contracts.naming import order_workflow_id
 from fulfillment.contracts.orders import StartOrder
 from fulfillment.domain.ids import OrderId
+from fulfillment.local.callers import SHOP
 from fulfillment.local.processes import ProcessSpec
 from fulfillment.orchestrator import OrderOrchestrator
 from tests.bench.lean import LEAN, LeanWorkflow
@@ -115,13 +116,15 @@ class _Starter:
 @dataclass(frozen=True)
 class _Shop:
     stand: Stand
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Authorization": "Bearer bench"})
 
     async def place(self, order: StartOrder) -> UUID:
         response = await self.stand.http.post(
             f"{self.stand.plan.wiring.api_url}/v1/orders",
             json=as_body(order),
-            headers={**self.headers, "Idempotency-Key": str(uuid4())},
+            headers={
+                "Authorization": f"Bearer {self.stand.plan.api_keys[SHOP]}",
+                "Idempotency-Key": str(uuid4()),
+            },
         )
         response.raise_for_status()
         return UUID(response.json()["id"])

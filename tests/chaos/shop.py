@@ -38,7 +38,7 @@ class Receipt:
 
 class Shop:
     """
-    A caller of the API.
+    A caller of the API who may do everything.
 
     Attributes:
         cut_off: requests that were sent and never answered.
@@ -50,7 +50,7 @@ class Shop:
         self.placed: set[str] = set()
         self._http = http
         self._api = endpoints.api
-        self._key = endpoints.api_keys["operator"]
+        self._key = endpoints.api_keys["admin"]
 
     async def stock(self, on_hand: int) -> str:
         """An article of which there are so many pieces; nobody else sells it."""

@@ -18,6 +18,7 @@ from tests.api.bodies import a_key, an_order
 from tests.api.living import Shopper, open_shop
 from tests.api.writing import change, id_in, start_of, write
 from tests.cli.running import Run, command
+from tests.fixtures.identity import TESTER_KEY
 from tests.fixtures.settings import MakeSettings
 from tests.sandbox.running import SandboxClient, running_sandbox, settings_for
 
@@ -47,6 +48,7 @@ async def shopper(
     settings = make_settings(payments=provider, carriers=provider)
     async with open_shop(settings, own_temporal_server) as shopper:
         monkeypatch.setenv("FULFILLMENT_API_URL", str(shopper.api.base_url))
+        monkeypatch.setenv("FULFILLMENT_API_KEY", TESTER_KEY.text)
         await shopper.stock(10)
         yield shopper
 

@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,13 +14,17 @@ import pytest
 from typer.testing import Result
 
 from fulfillment.api.resources import ApiResources
+from fulfillment.api_key import ApiKey
 from fulfillment.db.changes import Change, Fact, apply
+from fulfillment.db.engine import Database
 from fulfillment.domain.events import EventKind
+from fulfillment.domain.identity import Scope
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.local.endpoints import Endpoints
 from tests.api.bodies import a_key, an_order
 from tests.api.writing import id_in, start_of, write
 from tests.cli.running import Run
+from tests.fixtures.identity import a_caller
 
 
 def new_order(**changes: Any) -> dict[str, Any]:
@@ -153,7 +158,7 @@ async def test_watching_goes_on_until_the_order_is_final(
     result = await watching
 
     assert still
-    assert result.stdout.splitlines()[-1].endswith("order_rejected")
+    assert result.stdout.splitlines()[-1].split()[-2:] == ["order_rejected", "system"]
 
 
 async def test_a_refusal_is_readable_and_ends_with_one(run: Run) -> None:
@@ -182,6 +187,62 @@ async def test_a_service_that_is_not_there_is_named_with_what_to_do(run: Run) ->
     assert "make up" in away.stderr
 
 
+async def test_who_has_no_key_or_a_wrong_one_is_told_where_it_is_looked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = as_lines(new_order(), new_order())
+    monkeypatch.setenv("FULFILLMENT_API_KEY", ApiKey.new().text)
+    wrong = await run("orders", "list")
+    monkeypatch.delenv("FULFILLMENT_API_KEY")
+    none = await run("stock", "show")
+    placed = await run("orders", "place", "-", text=file)
+
+    assert [result.exit_code for result in (wrong, none, placed)] == [1, 1, 1]
+    assert wrong.stderr.startswith("401 unauthorized: ")
+    assert "What FULFILLMENT_API_KEY holds is not valid at http://127.0.0.1:" in wrong.stderr
+    assert none.stderr.endswith("Set FULFILLMENT_API_KEY to an API key or a JWT for this service.\n")
+    assert placed.stderr.count("401 unauthorized") == 1
+    assert placed.stdout == ""
+
+
+async def test_a_key_of_the_local_stack_that_has_ended_is_told_from_one_of_the_users(
+    run: Run, api: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local_stack(tmp_path, str(api.base_url), {"shop": ApiKey.new().text})
+    monkeypatch.delenv("FULFILLMENT_API_KEY")
+
+    listed = await run("orders", "list")
+    of_nobody = await run("stock", "show")
+
+    assert "It was the key of shop of the local stack. Start the stack again" in listed.stderr
+    assert of_nobody.stderr.endswith("Set FULFILLMENT_API_KEY to an API key or a JWT for this service.\n")
+
+
+async def test_a_key_that_lacks_a_scope_is_told_which(
+    run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await a_caller(database, "reader", Scope.ORDERS_READ)
+    monkeypatch.setenv("FULFILLMENT_API_KEY", key.text)
+
+    shown = await run("stock", "show")
+    cancelled = await run("orders", "cancel", str(uuid4()), "--reason", "r")
+    placed = await run("orders", "place", "-", text=as_lines(new_order()))
+
+    assert [result.exit_code for result in (shown, cancelled, placed)] == [1, 1, 1]
+    for result, scope in ((shown, "inventory:read"), (cancelled, "orders:change")):
+        assert result.stderr.startswith("403 forbidden: ")
+        assert f"Put a key that has the scope {scope} into FULFILLMENT_API_KEY; " in result.stderr
+    assert "lack the scope: orders:place" in " ".join(placed.stdout.split())
+    assert placed.stderr == "Set FULFILLMENT_API_KEY to a key with the missing scope, and send the file again.\n"
+
+
+def local_stack(folder: Path, api: str, keys: Mapping[str, str]) -> None:
+    """The file of a stack that runs in this folder."""
+    endpoints = dict.fromkeys(Endpoints.__dataclass_fields__, "") | {"api": api, "api_keys": keys}
+    (folder / ".local").mkdir()
+    (folder / ".local" / "endpoints.json").write_text(json.dumps(endpoints))
+
+
 KEYS = {"shop": "s", "operator": "o"}
 
 
@@ -207,10 +268,9 @@ async def test_the_local_stack_is_found_and_its_keys_go_nowhere_else(
     stack, other = Recorder(), Recorder()
     servers = [await asyncio.start_server(recorder.answer, "127.0.0.1", 0) for recorder in (stack, other)]
     urls = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
-    endpoints = dict.fromkeys(Endpoints.__dataclass_fields__, "") | {"api": urls[0], "api_keys": KEYS}
-    (tmp_path / ".local").mkdir()
-    (tmp_path / ".local" / "endpoints.json").write_text(json.dumps(endpoints))
+    local_stack(tmp_path, urls[0], KEYS)
     monkeypatch.delenv("FULFILLMENT_API_URL")
+    monkeypatch.delenv("FULFILLMENT_API_KEY")
 
     await run("orders", "list")
     await run("stock", "show")

@@ -92,7 +92,7 @@ def an_order(order_id: OrderId, status: str, events: int) -> dict[str, Any]:
     return {
         "id": order_id,
         "run_id": "run",
-        "caller": "anonymous",
+        "caller": "key:shop",
         "customer_id": "C-1",
         "status": status,
         "currency": "EUR",

@@ -11,9 +11,10 @@ import pytest
 from temporalio.client import Client
 
 from fulfillment.contracts.naming import order_workflow_id
-from fulfillment.domain.ids import order_id_for
+from fulfillment.local.callers import OPERATOR, SHOP
 from fulfillment.local.endpoints import Endpoints
 from fulfillment.local.stack import LocalStack, StackOptions
+from tests.fixtures.identity import order_of
 from tests.fixtures.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -32,10 +33,11 @@ ORDER: dict[str, Any] = {
 async def test_fifty_identical_requests_are_one_order_one_charge_and_one_receipt(tmp_path: Path) -> None:
     async with (
         LocalStack(StackOptions(state=tmp_path / "state", free_ports=True, environment=ENCRYPTED)) as stack,
-        httpx2.AsyncClient(base_url=stack.endpoints.api, timeout=30) as shop,
+        calling(stack.endpoints, SHOP) as shop,
+        calling(stack.endpoints, OPERATOR) as operator,
         httpx2.AsyncClient(base_url=stack.endpoints.sandbox, timeout=30) as sandbox,
     ):
-        await shop.put("/v1/inventory/TEA", json={"on_hand": 10, "name": "Tea"})
+        await operator.put("/v1/inventory/TEA", json={"on_hand": 10, "name": "Tea"})
         answers = await asyncio.gather(*(shop.post("/v1/orders", json=ORDER, headers=KEY) for _ in range(50)))
         order_id = answers[0].json()["id"]
 
@@ -56,6 +58,11 @@ async def test_fifty_identical_requests_are_one_order_one_charge_and_one_receipt
         assert not await _readable(stack.endpoints, "Planted-Name", "tok_visa")
 
 
+def calling(endpoints: Endpoints, caller: str) -> httpx2.AsyncClient:
+    headers = {"Authorization": f"Bearer {endpoints.api_keys[caller]}"}
+    return httpx2.AsyncClient(base_url=endpoints.api, timeout=30, headers=headers)
+
+
 async def _deliver(shop: httpx2.AsyncClient, sandbox: httpx2.AsyncClient, order_id: str) -> None:
     async def is_now(status: str) -> bool:
         return bool((await shop.get(f"/v1/orders/{order_id}")).json()["status"] == status)
@@ -70,6 +77,6 @@ async def _deliver(shop: httpx2.AsyncClient, sandbox: httpx2.AsyncClient, order_
 async def _readable(endpoints: Endpoints, *words: str) -> list[str]:
     """Which of the words stand in the history of the order as Temporal stores it."""
     client = await Client.connect(endpoints.temporal)
-    handle = client.get_workflow_handle(order_workflow_id(order_id_for("anonymous", KEY["Idempotency-Key"])))
+    handle = client.get_workflow_handle(order_workflow_id(order_of(SHOP, KEY["Idempotency-Key"])))
     stored = b"".join([event.SerializeToString() async for event in handle.fetch_history_events()])
     return [word for word in words if word.encode() in stored]

@@ -24,6 +24,7 @@ from fulfillment.local.demo.shop import Receipt, Refused, Shop
 from tests.demo.files import a_line, written
 
 Answer = tuple[int, dict[str, str], dict[str, Any]]
+KEYS = {"shop": "s", "operator": "o"}
 RECEIPT = {"id": str(UUID(int=7)), "accepted_at": "2026-01-02T03:04:05Z"}
 
 
@@ -64,7 +65,7 @@ def order(tmp_path: Path) -> FileOrder:
 
 async def place(url: str, order: FileOrder, patience: timedelta = timedelta(seconds=20)) -> Receipt:
     async with httpx2.AsyncClient(trust_env=False) as http:
-        return await Shop(http, url, {}, patience).place(order)
+        return await Shop(http, url, KEYS, patience).place(order)
 
 
 async def test_a_busy_service_is_asked_again_when_it_says_with_the_same_key(order: FileOrder) -> None:
@@ -106,7 +107,7 @@ async def test_a_change_is_asked_again_under_its_key_and_tells_the_order(order: 
 
     with answering(lambda attempt: busy[attempt - 1]) as (url, keys):
         async with httpx2.AsyncClient(trust_env=False) as http:
-            shop, order_id = Shop(http, url, {}), OrderId(UUID(int=7))
+            shop, order_id = Shop(http, url, KEYS), OrderId(UUID(int=7))
             seen = await shop.cancel(order_id, "k-cancel")
             await shop.pay(order_id, "k-pay", "tok_visa")
             await shop.act(order_id, "k-act", "retry")

@@ -26,7 +26,7 @@ def an_order(*lines: Line, token: str | None = "tok_visa", postal_code: str = "1
     address = Address(name="Ada Lovelace", line1="Weg 1", city="Berlin", postal_code=postal_code, country="DE")
     values: dict[str, Any] = {
         "order_id": OrderId(uuid4()),
-        "caller": "anonymous",
+        "caller": "key:shop",
         "accepted_at": PLACED_AT,
         "fingerprint": "f1",
         "fingerprint_key": "fingerprints",

@@ -55,7 +55,7 @@ async def play(cells: Sequence[Cell], state: Path, tell: Callable[[Outcome], Non
     killed = [cell for cell in cells if cell.fault.kills]
     others = [cell for cell in cells if not cell.fault.kills]
     async with Stand.up(state, patient=bool(killed)) as stand:
-        shop = Shop(stand.http, stand.api, stand.sandbox)
+        shop = Shop(stand.http, stand.api, stand.sandbox, stand.plan.api_keys)
         async with shop.watching():
             runs = asyncio.create_task(_all(killed, others, stand, shop, tell))
             either: set[asyncio.Future[Any]] = {runs, stand.supervisor.failure}

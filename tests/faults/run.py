@@ -5,11 +5,12 @@ One cell: an order on its way to the step, the fault, and the books after its en
 import asyncio
 from collections.abc import Iterable, Mapping
 
-from fulfillment.domain.ids import order_id_for
+from fulfillment.local.callers import SHOP
 from tests.faults.matrix import Cell, Fault, Step
 from tests.faults.plans import Plan, Plans, Play
 from tests.faults.shop import ON_HAND, QUANTITY, TOTAL, Json, Shop
 from tests.faults.stand import CALL, STATEMENT
+from tests.fixtures.identity import order_of
 
 _PLAYS: Mapping[Fault, tuple[Play, int | None]] = {
     Fault.CUT: (Play.CUT, 1),
@@ -62,7 +63,7 @@ class CellRun:
         self._plans = plans
         self._batch = batch
         self._sku = cell.name.replace("/", "-").replace("_", "-").upper()
-        self.order_id = str(order_id_for("anonymous", self._sku))
+        self.order_id = str(order_of(SHOP, self._sku))
         self._answered: str | None = None
 
     async def run(self) -> None:

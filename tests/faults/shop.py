@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx2
 
+from fulfillment.local.callers import OPERATOR, SHOP
+
 PRICE = 1250
 QUANTITY = 2
 TOTAL = PRICE * QUANTITY
@@ -22,12 +24,15 @@ _PATIENCE = 60.0
 
 
 class Shop:
-    """Places and changes orders; one look at all of them serves everybody who waits."""
+    """
+    Places and changes orders, as the shop and as its operator; one look at all of them serves everybody who waits.
+    """
 
-    def __init__(self, http: httpx2.AsyncClient, api: str, sandbox: str) -> None:
+    def __init__(self, http: httpx2.AsyncClient, api: str, sandbox: str, keys: Mapping[str, str]) -> None:
         self._http = http
         self._api = api
         self._sandbox = sandbox
+        self._callers = {name: {"Authorization": f"Bearer {key}"} for name, key in keys.items()}
         self._seen: dict[str, Json] = {}
         self._news = asyncio.Condition()
 
@@ -42,7 +47,8 @@ class Shop:
             await asyncio.wait({watch})
 
     async def count(self, sku: str, on_hand: int) -> None:
-        (await self._http.put(f"{self._api}/inventory/{sku}", json={"on_hand": on_hand})).raise_for_status()
+        url, headers = f"{self._api}/inventory/{sku}", self._callers[OPERATOR]
+        (await self._http.put(url, json={"on_hand": on_hand}, headers=headers)).raise_for_status()
 
     async def place(self, name: str, *, pays: bool, postal_code: str | None) -> str:
         """Place the order of a cell, with an article of its own; its id."""
@@ -53,14 +59,14 @@ class Shop:
             "lines": [line],
             "shipping_address": address | ({"postal_code": postal_code} if postal_code else {}),
         } | ({"payment": {"method": "card", "token": "tok_visa"}} if pays else {})
-        answer = await self._insist("/orders", body, {"Idempotency-Key": name})
+        answer = await self._insist(SHOP, "/orders", body, {"Idempotency-Key": name})
         return str(answer["id"])
 
     async def cancel(self, order_id: str) -> None:
-        await self._insist(f"/orders/{order_id}/cancel", {"reason": "a cell of the matrix"})
+        await self._insist(SHOP, f"/orders/{order_id}/cancel", {"reason": "a cell of the matrix"})
 
     async def press(self, order_id: str, button: str) -> None:
-        await self._insist(f"/orders/{order_id}/actions/{button}", {"reason": "a cell of the matrix"})
+        await self._insist(OPERATOR, f"/orders/{order_id}/actions/{button}", {"reason": "a cell of the matrix"})
 
     async def until(self, order_id: str, claim: Callable[[Json], bool], seconds: float) -> Json:
         """
@@ -83,7 +89,8 @@ class Shop:
 
     async def stock(self, sku: str) -> tuple[int, int]:
         """Pieces on hand, and those of them that are reserved."""
-        article = (await self._http.get(f"{self._api}/inventory/{sku}")).raise_for_status().json()
+        answer = await self._http.get(f"{self._api}/inventory/{sku}", headers=self._callers[SHOP])
+        article = answer.raise_for_status().json()
         return article["on_hand"], article["reserved"]
 
     async def ledger(self, order_id: str) -> list[Json]:
@@ -125,11 +132,12 @@ class Shop:
         answer = await self._http.get(f"{self._sandbox}/payments/operations/{order_id}:authorize:1")
         return str(answer.raise_for_status().json()["id"])
 
-    async def _insist(self, path: str, body: Json, headers: Mapping[str, str] | None = None) -> Json:
+    async def _insist(self, caller: str, path: str, body: Json, headers: Mapping[str, str] | None = None) -> Json:
         """Repeating is safe; 503 says to."""
+        sent = {**self._callers[caller], **(headers or {})}
         async with asyncio.timeout(_PATIENCE):
             while True:
-                answer = await self._http.post(self._api + path, json=body, headers=headers)
+                answer = await self._http.post(self._api + path, json=body, headers=sent)
                 if answer.status_code != 503:
                     if answer.is_error:
                         msg = f"POST {path}: {answer.status_code} {answer.text[:300]}"
@@ -148,7 +156,8 @@ class Shop:
         cursor: str | None = None
         while True:
             query = {"limit": "200"} | ({"cursor": cursor} if cursor else {})
-            page = (await self._http.get(f"{self._api}/orders", params=query)).raise_for_status().json()
+            answer = await self._http.get(f"{self._api}/orders", params=query, headers=self._callers[SHOP])
+            page = answer.raise_for_status().json()
             async with self._news:
                 self._seen |= {order["id"]: order for order in page["items"]}
                 self._news.notify_all()

@@ -22,7 +22,7 @@ from fulfillment.local.demo.providers import SandboxLedger
 from fulfillment.local.logs import StackLog
 from fulfillment.local.plan import StackOptions, StackPlan
 from fulfillment.local.probes import http_probe
-from fulfillment.local.processes import ProcessSpec, run_once
+from fulfillment.local.processes import ProcessSpec
 from fulfillment.local.supervision import Supervisor
 from fulfillment.settings import Database as DatabaseSettings
 from tests.faults.database_proxy import database_proxy
@@ -100,7 +100,7 @@ class Stand:
             plans = Plans()
             wired = await _proxies(stack, plan, plans)
             await supervisor.start(*plan.foundation(http_probe(http)))
-            await run_once(plan.services.migrations(), log)
+            plan = await plan.prepared(log)
             stand = cls(plan=plan, logs=state / "logs", supervisor=supervisor, plans=plans, http=http, wired=wired)
             timing = _PATIENT if patient else _HURRIED
             await supervisor.start(plan.services.service("api"), *(stand._worker(name, timing) for name in _WORKERS))

@@ -1,5 +1,6 @@
 """
 Stands in for the `fulfillment` command: answers the probes of whatever process it is started as, and stops on SIGTERM.
+Only the migrations are real.
 
 `FULFILLMENT_STAND_IN` names processes that misbehave: `api=exit` ends at once with code 3, `api=deaf` ignores SIGTERM.
 """
@@ -11,6 +12,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from fulfillment.db import migrate
 from fulfillment.settings import Settings
 
 
@@ -33,6 +35,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("it went wrong\n")
         return 3
     if role == "db":
+        migrate.upgrade(settings.database.url.get_secret_value())
         return 0
     port = int(os.environ["FULFILLMENT_SANDBOX__PORT"]) if role == "sandbox" else settings.internal.port
     server = ThreadingHTTPServer(("127.0.0.1", port), _Probes)

@@ -41,6 +41,7 @@ def test_the_processes_find_each_other(wiring: Wiring, monkeypatch: pytest.Monke
     assert str(sandbox.events_url) == "http://127.0.0.1:1/v1/carriers/sandbox/events"
     assert sandbox.carrier_secret == settings.carriers.webhook_secret
     assert not settings.encryption.payloads
+    assert settings.limits.rate == "off"
 
 
 def test_a_variable_of_the_users_own_wins_and_one_of_the_caller_over_it(
@@ -49,12 +50,14 @@ def test_a_variable_of_the_users_own_wins_and_one_of_the_caller_over_it(
     monkeypatch.setenv("FULFILLMENT_SANDBOX__TRANSIT", "7")
     monkeypatch.setenv("FULFILLMENT_ORDERS__PAYMENT_WINDOW", "PT1H")
     monkeypatch.setenv("FULFILLMENT_ENCRYPTION__PAYLOADS", "true")
+    monkeypatch.setenv("FULFILLMENT_LIMITS__RATE", "5/minute")
 
     settings, sandbox = load(monkeypatch, wiring.environment({"FULFILLMENT_ORDERS__PAYMENT_WINDOW": "PT2H"}))
 
     assert sandbox.transit.total_seconds() == 7
     assert settings.orders.payment_window.total_seconds() == 7200
     assert settings.encryption.payloads
+    assert settings.limits.rate == "5/minute"
 
 
 def test_a_variable_that_would_break_the_wiring_does_not_win(wiring: Wiring, monkeypatch: pytest.MonkeyPatch) -> None:

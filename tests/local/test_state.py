@@ -2,13 +2,16 @@
 What a local stack keeps in its state folder, and which ports it may take.
 """
 
+import json
 import os
 import socket
 import stat
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from fulfillment.api_key import ApiKey
 from fulfillment.local.endpoints import Endpoints
 from fulfillment.local.errors import StackError
 from fulfillment.local.ports import Ports, free_ports
@@ -39,8 +42,31 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) 
 def test_every_role_has_an_api_key_of_its_own(tmp_path: Path) -> None:
     keys = load_secrets(tmp_path).api_keys
 
-    assert {"shop", "operator", "admin", "approver_manager", "approver_director"} <= keys.keys()
+    assert keys.keys() == {"shop", "operator", "admin", "approver_manager", "approver_director", "customer"}
     assert len(set(keys.values())) == len(keys)
+    assert all(ApiKey.read(key) for key in keys.values())
+
+
+def test_an_older_folder_gets_the_keys_it_lacks_and_keeps_what_it_has(tmp_path: Path) -> None:
+    old = asdict(load_secrets(tmp_path))
+    kept = old["api_keys"]["admin"]
+    old["api_keys"] = {"shop": "kUx0mL4v_of-an-earlier-release", "admin": kept}
+    (tmp_path / "secrets.json").write_text(json.dumps(old))
+
+    found = load_secrets(tmp_path)
+
+    assert all(ApiKey.read(key) for key in found.api_keys.values())
+    assert (len(found.api_keys), found.api_keys["admin"]) == (6, kept)
+    assert (found.encryption_keys, found.carrier_secret) == (old["encryption_keys"], old["carrier_secret"])
+    assert load_secrets(tmp_path) == found
+
+
+def test_a_folder_from_before_keys_gets_all_of_them(tmp_path: Path) -> None:
+    old = asdict(load_secrets(tmp_path))
+    del old["api_keys"]
+    (tmp_path / "secrets.json").write_text(json.dumps(old))
+
+    assert len(load_secrets(tmp_path).api_keys) == 6
 
 
 def test_secrets_are_never_the_same_for_two_folders_or_two_purposes(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.cli.running import Run, command
+from tests.fixtures.identity import TESTER_KEY
 from tests.recovery.stage import Stage
 from tests.recovery.test_terminated import awaiting_shipment, booked
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 @pytest.fixture
 def run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.delenv("FULFILLMENT_API_KEY", raising=False)
+    monkeypatch.setenv("FULFILLMENT_API_KEY", TESTER_KEY.text)
     monkeypatch.setenv("FULFILLMENT_API_URL", str(stage.api.base_url))
     return command
 

@@ -2,7 +2,7 @@
 What the payment provider's answers do to an order; pure.
 """
 
-from fulfillment.db.changes import Change, Fact
+from fulfillment.db.changes import SYSTEM, Change, Fact
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
@@ -11,11 +11,11 @@ from fulfillment.domain.orders import OrderStatus, PaymentStatus
 _TOKEN_IS_SPENT = {"payment_token": None, "payment_token_key": None}
 
 
-def authorized(order_id: OrderId, key: str, amount: Money, during: OrderStatus) -> Change:
-    """Money is set aside."""
+def authorized(order_id: OrderId, key: str, amount: Money, during: OrderStatus, actor: str = SYSTEM) -> Change:
+    """Money is set aside, from the card that `actor` gave."""
     return Change(
         order_id=order_id,
-        facts=(_fact(EventKind.PAYMENT_AUTHORIZED, key, amount),),
+        facts=(_fact(EventKind.PAYMENT_AUTHORIZED, key, amount, actor),),
         during=(during,),
         values={"payment_status": PaymentStatus.AUTHORIZED, "authorized": amount.amount},
     )
@@ -39,22 +39,22 @@ def captured(
     )
 
 
-def declined(order_id: OrderId, key: str, refusal: str, during: OrderStatus) -> Change:
-    """The card issuer says no."""
+def declined(order_id: OrderId, key: str, refusal: str, during: OrderStatus, actor: str = SYSTEM) -> Change:
+    """The issuer of the card that `actor` gave says no."""
     return Change(
         order_id=order_id,
-        facts=(_declined(key, refusal),),
+        facts=(_declined(key, refusal, actor),),
         during=(during,),
         values={"payment_status": PaymentStatus.FAILED},
     )
 
 
-def declined_for_now(order_id: OrderId, key: str, refusal: str, n: int) -> Change:
-    """The issuer of the order's card number `n` says no; the order waits for another one."""
+def declined_for_now(order_id: OrderId, key: str, refusal: str, n: int, actor: str) -> Change:
+    """The issuer of the order's card number `n`, which `actor` gave, says no; the order waits for another one."""
     requested = Fact(kind=EventKind.PAYMENT_REQUESTED, key=f"payment_requested:{n + 1}")
     return Change(
         order_id=order_id,
-        facts=(_declined(key, refusal), requested),
+        facts=(_declined(key, refusal, actor), requested),
         path=(OrderStatus.AWAITING_PAYMENT,),
         during=(OrderStatus.PROCESSING,),
         values={"payment_status": PaymentStatus.FAILED, **_TOKEN_IS_SPENT},
@@ -88,9 +88,9 @@ def refunded(order_id: OrderId, key: str, amount: Money, *, captured: int, refun
     )
 
 
-def _fact(kind: EventKind, key: str, amount: Money) -> Fact:
-    return Fact(kind=kind, key=key, data={"amount": amount.amount, "currency": amount.currency})
+def _fact(kind: EventKind, key: str, amount: Money, actor: str = SYSTEM) -> Fact:
+    return Fact(kind=kind, key=key, actor=actor, data={"amount": amount.amount, "currency": amount.currency})
 
 
-def _declined(key: str, refusal: str) -> Fact:
-    return Fact(kind=EventKind.PAYMENT_DECLINED, key=key, data={"code": refusal})
+def _declined(key: str, refusal: str, actor: str) -> Fact:
+    return Fact(kind=EventKind.PAYMENT_DECLINED, key=key, actor=actor, data={"code": refusal})

@@ -41,7 +41,7 @@ class LedgeredPaymentActivities(PaymentActivities):
             answer = await self._asking.ask(
                 operation, request, find=self._gateway.find, call=lambda: self._authorize(request, operation)
             )
-            await self._record(_authorization(request, operation.key, named(answer, operation.key)), operation, answer)
+            await self._record(_authorization(request, operation, named(answer, operation.key)), operation, answer)
         _raise_refusal(answer)
 
     async def _intend_authorization(self, request: AuthorizePayment) -> Operation:
@@ -102,12 +102,13 @@ class LedgeredPaymentActivities(PaymentActivities):
             await apply(connection, change, effect)
 
 
-def _authorization(request: AuthorizePayment, key: str, answer: Answer) -> Change:
+def _authorization(request: AuthorizePayment, operation: Operation, answer: Answer) -> Change:
+    order_id, key, actor = request.order_id, operation.key, operation.actor
     if not answer.refusal:
-        return payment_changes.authorized(request.order_id, key, request.amount, OrderStatus.PROCESSING)
+        return payment_changes.authorized(order_id, key, request.amount, OrderStatus.PROCESSING, actor)
     if request.another_card:
-        return payment_changes.declined_for_now(request.order_id, key, answer.refusal, request.n)
-    return payment_changes.declined(request.order_id, key, answer.refusal, OrderStatus.PROCESSING)
+        return payment_changes.declined_for_now(order_id, key, answer.refusal, request.n, actor)
+    return payment_changes.declined(order_id, key, answer.refusal, OrderStatus.PROCESSING, actor)
 
 
 def _capture(request: CapturePayment, key: str, answer: Answer) -> Change:

@@ -6,12 +6,13 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from fulfillment.api.middleware import BodyLimit, RequestRecord
-from fulfillment.api.openapi import document
+from fulfillment.api.middleware import RequestRecord
+from fulfillment.api.openapi.document import document
 from fulfillment.api.problem_handlers import ProblemHandlers
 from fulfillment.api.resources import ApiResources
 from fulfillment.api.route_table import RouteTable
 from fulfillment.api.routes import attention, carriers, changes, inventory, orders, problems, recovery
+from fulfillment.api.security_headers import SecurityHeaders
 
 
 def create_app(resources: ApiResources) -> FastAPI:
@@ -21,7 +22,6 @@ def create_app(resources: ApiResources) -> FastAPI:
     app = FastAPI(
         title="Order fulfilment",
         version=version("order-fulfillment"),
-        description="Holds stock, takes the money, books the parcel and follows it to the door.",
         openapi_url="/openapi.json" if public else None,
         docs_url="/docs" if public else None,
         redoc_url=None,
@@ -39,7 +39,7 @@ def create_app(resources: ApiResources) -> FastAPI:
     routes = RouteTable(app.routes)
     handlers = ProblemHandlers(api.public_url, routes)
     handlers.install(app)
-    app.add_middleware(BodyLimit)
     app.add_middleware(RequestRecord, routes=routes, handlers=handlers)
+    app.add_middleware(SecurityHeaders, public_url=api.public_url)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app

@@ -18,6 +18,8 @@ def unquoted_key(value: str) -> str | None:
     """The key of an `Idempotency-Key` header, quoted or not; empty when there is none, None when it is no key."""
     value = value.strip()
     quoted = _QUOTED.fullmatch(value)
+    if value.startswith('"') and not quoted:
+        return None
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
     return key if not key or _KEY.fullmatch(key) else None
 

@@ -1,5 +1,5 @@
 """
-Around every request: its id, its line in the log, its metrics, the limit of its body and the answer to a bug.
+Around every request: its id, its line in the log, its metrics and the answer to a bug.
 """
 
 import re
@@ -9,14 +9,11 @@ from uuid import uuid4
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fulfillment.api.problem_handlers import ProblemHandlers
 from fulfillment.api.route_table import RouteTable
-
-BODY_LIMIT = 32 * 1024
 
 REQUESTS = Counter("fulfillment_http_requests", "Answered requests.", ["method", "route", "status"])
 DURATION = Histogram("fulfillment_http_request_duration_seconds", "From request to answer.", ["method", "route"])
@@ -25,26 +22,6 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _log = structlog.stdlib.get_logger(__name__)
-
-
-class BodyLimit:
-    """Stops reading a body that is too large, whatever its Content-Length says."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        read = 0
-
-        async def limited() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > BODY_LIMIT:
-                raise HTTPException(413)
-            return message
-
-        await self._app(scope, limited if scope["type"] == "http" else receive, send)
 
 
 class RequestRecord:
@@ -74,11 +51,16 @@ class RequestRecord:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                headers.update(scope["state"].get("headers", {}))
             await send(message)
 
         try:
             await self._app(scope, receive, identified)
+        except ClientDisconnect:
+            # Nobody is left to be answered; the log line says 499.
+            pass
         except Exception as error:  # noqa: BLE001 - the last resort: logged, and answered without its text
             response = await self._handlers.unexpected(Request(scope), error)
             if status == 499:

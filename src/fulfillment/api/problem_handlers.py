@@ -2,7 +2,6 @@
 From exceptions to problems: the only place that decides what a caller learns about a failure.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,25 +11,19 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from fulfillment.api.problems import FieldError, Problem, problem_response
+from fulfillment.api.problems import FieldError, Problem, printable, problem_response
 from fulfillment.api.route_table import RouteTable
 from fulfillment.db.outages import is_outage
 from fulfillment.domain.errors import FulfillmentError
 
 _MOST_ERRORS = 50
-_LONGEST_FIELD = 120
 _OUR_WORDS = {
     "missing": "is required",
     "extra_forbidden": "is not known here; remove it",
-    "string_unicode": "must be valid Unicode",
     "string_too_short": "must not be blank",
     "too_short": "must not be empty",
 }
-_CODES = {
-    400: ("malformed_body", "the body cannot be read as JSON in UTF-8"),
-    404: ("not_found", "there is nothing at this address"),
-    413: ("body_too_large", "a body may have at most 32 KiB"),
-}
+_NOT_FOUND = ("not_found", "there is nothing at this address")
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -66,11 +59,13 @@ class ProblemHandlers:
         return await self.answer(request, Problem.of(error))
 
     async def _http(self, request: Request, error: HTTPException) -> Response:
-        if error.status_code == 405:
-            allowed = ", ".join(self._routes.methods(request.scope))
-            problem = Problem("method_not_allowed", f"allowed here: {allowed}", headers={"Allow": allowed})
-        else:
-            problem = Problem(*_CODES[error.status_code])
+        """The router knows two refusals: no such address, and not with this method."""
+        if error.status_code == 404:
+            return await self.answer(request, Problem(*_NOT_FOUND))
+        if error.status_code != 405:
+            return await self.unexpected(request, error)
+        allowed = ", ".join(self._routes.methods(request.scope))
+        problem = Problem("method_not_allowed", f"allowed here: {allowed}", headers={"Allow": allowed})
         return await self.answer(request, problem)
 
     async def _invalid(self, request: Request, error: RequestValidationError) -> Response:
@@ -80,30 +75,9 @@ class ProblemHandlers:
 def _judged(error: RequestValidationError) -> Problem:
     errors: Sequence[Any] = error.errors()
     if any(item["loc"][0] == "path" for item in errors):
-        return Problem(*_CODES[404])
-    if any(item["type"] == "json_invalid" for item in errors) or _has_no_json_number(error.body):
-        return Problem(*_CODES[400])
-    if any(item["loc"] == ("body",) for item in errors):
-        if error.body is None:
-            return Problem("malformed_body", "the body is empty; send a JSON object")
-        if isinstance(error.body, bytes):
-            return Problem("unsupported_media_type", "send the body with Content-Type: application/json")
+        return Problem(*_NOT_FOUND)
     fields = [FieldError(_field(item["loc"]), _message(item)) for item in errors[:_MOST_ERRORS]]
     return Problem("invalid_request", f"{fields[0].field}: {fields[0].message}", errors=fields)
-
-
-def _has_no_json_number(value: object) -> bool:
-    """Python reads NaN and Infinity, JSON does not have them. No recursion: the caller chooses how deep it nests."""
-    unseen = [value]
-    while unseen:
-        match unseen.pop():
-            case float() as number if not math.isfinite(number):
-                return True
-            case dict() as fields:
-                unseen.extend(fields.values())
-            case list() as items:
-                unseen.extend(items)
-    return False
 
 
 def _field(location: Sequence[int | str]) -> str:
@@ -113,8 +87,7 @@ def _field(location: Sequence[int | str]) -> str:
         if part == "[key]":
             continue
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
-    printable = name.encode("ascii", "backslashreplace").decode()
-    return printable[:_LONGEST_FIELD] or str(location[0])
+    return printable(name) or str(location[0])
 
 
 def _message(error: dict[str, Any]) -> str:

@@ -19,12 +19,15 @@ class Explanation:
 
 EXPLANATIONS: Mapping[str, Explanation] = {
     "malformed_request": Explanation(
-        "What arrived is not a request of HTTP/1.1, or uses a method that does not exist.",
+        "What arrived is not a request of HTTP/1.1: where it ends cannot be told, it names no host or two, or "
+        "it uses a method that does not exist.",
         "Check the client or the proxy in between; a TLS client may be talking to a plain port.",
     ),
     "malformed_body": Explanation(
-        "The body is empty, is not JSON, or is not UTF-8. NaN and Infinity are not JSON either.",
-        "Send one JSON object, encoded as UTF-8. Nothing was stored; the same Idempotency-Key may be used again.",
+        "The body is empty, is not JSON, or is not UTF-8. NaN and Infinity are not JSON either; a field that is there "
+        "twice, a text that is not Unicode and nesting deeper than 20 levels are refused as well.",
+        "`detail` says which. Send one JSON object, encoded as UTF-8. Nothing was stored; the same Idempotency-Key may "
+        "be used again.",
     ),
     "idempotency_key_missing": Explanation(
         "This request does something that must not happen twice, and has no key to recognise a repetition by.",
@@ -44,8 +47,9 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "Check the address and the id. An accepted order is never reported as missing.",
     ),
     "method_not_allowed": Explanation(
-        "The address exists, but not for this method.",
-        "The Allow header lists the methods that do.",
+        "The address exists, but not for this method. HEAD is not offered, nor is OPTIONS: no page of another origin "
+        "may call this service from a browser.",
+        "The Allow header lists the methods that are.",
     ),
     "action_not_available": Explanation(
         "The order does not ask for this answer: it was answered meanwhile, or asks something else.",
@@ -89,6 +93,11 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "A line names an article that does not exist. Nothing was changed.",
         "Check the SKUs of the lines; `GET /v1/inventory` lists all articles.",
     ),
+    "request_timeout": Explanation(
+        "The request was not complete in time: its headers within 10 seconds, its body within 15, unless the operator "
+        "chose other limits. Nothing was stored; the connection is closed.",
+        "Repeat the request with the same Idempotency-Key. If it happens again, look at the network in between.",
+    ),
     "precondition_failed": Explanation(
         "The version in If-Match is not the current one: somebody else was faster.",
         "Read it again, decide whether your change is still right, and send it with the new ETag.",
@@ -97,9 +106,13 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "The body has more than 32 KiB.",
         "Send less: fewer lines, shorter texts, less metadata.",
     ),
+    "uri_too_long": Explanation(
+        "Path and query have more than 8 KiB.",
+        "Use identifiers and cursors exactly as they were given to you.",
+    ),
     "unsupported_media_type": Explanation(
-        "The body is not declared as JSON.",
-        "Send the header `Content-Type: application/json`.",
+        "The body is not declared as JSON, or is compressed.",
+        "Send the header `Content-Type: application/json` and no Content-Encoding.",
     ),
     "cannot_tell": Explanation(
         "A provider was asked so long ago that nobody can look up any more whether it acted.",
@@ -146,8 +159,13 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "Read it, and send the ETag you got as If-Match.",
     ),
     "rate_limited": Explanation(
-        "These credentials have asked more often than they may.",
+        "These credentials have asked more often than they may. The RateLimit headers of every answer say how often "
+        "that is and what is left.",
         "Wait as many seconds as Retry-After says, then repeat the request with the same Idempotency-Key.",
+    ),
+    "headers_too_large": Explanation(
+        "There are more than 100 headers, or they have more than 32 KiB in all.",
+        "Send fewer; a proxy in between may be adding some, or a browser its cookies.",
     ),
     "internal": Explanation(
         "A mistake of ours. It has been logged under the request_id.",
@@ -167,6 +185,9 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "if the first one was accepted after all, you get its answer.",
     ),
 }
+
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""The Content-Security-Policy of a page: its own style sheet is all it needs, and nothing on it is a caller's."""
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -17,6 +17,7 @@ from fulfillment.domain.errors import FulfillmentError, TransientError
 MEDIA_TYPE = "application/problem+json"
 
 _LONGEST_INSTANCE = 500
+_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,10 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "reference_taken": ProblemType(409, "The reference is taken"),
     "stock_short": ProblemType(409, "There is not enough stock"),
     "unknown_sku": ProblemType(409, "There is no such article"),
+    "request_timeout": ProblemType(408, "The request came too slowly"),
     "precondition_failed": ProblemType(412, "It was changed meanwhile"),
     "body_too_large": ProblemType(413, "The body is too large"),
+    "uri_too_long": ProblemType(414, "The address is too long"),
     "unsupported_media_type": ProblemType(415, "The body is not JSON"),
     "cannot_tell": ProblemType(422, "An outcome cannot be looked up any more"),
     "carrier_refused": ProblemType(422, "The carrier refused the parcel"),
@@ -59,6 +62,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "undo_refused": ProblemType(422, "A provider refused to take something back"),
     "precondition_required": ProblemType(428, "A condition is required"),
     "rate_limited": ProblemType(429, "Too many requests"),
+    "headers_too_large": ProblemType(431, "The headers are too large"),
     "internal": ProblemType(500, "Something went wrong on our side"),
     "outcome_unknown": ProblemType(503, "A provider has not answered"),
     "provider_unavailable": ProblemType(503, "A provider cannot be reached"),
@@ -121,6 +125,11 @@ class Problem(Exception):
     def internal(cls) -> Self:
         """A bug; its details are in the log, under the request id."""
         return cls("internal", "this is our fault and has been logged; name the request_id when you ask about it")
+
+
+def printable(name: str) -> str:
+    """A name that a caller chose, in ASCII and not too long."""
+    return name.encode("ascii", "backslashreplace").decode()[:_LONGEST_NAME]
 
 
 def problem_response(problem: Problem, *, public_url: str, instance: str, request_id: str) -> Response:

@@ -8,7 +8,9 @@ from typing import Self
 from temporalio.client import Client
 
 from fulfillment.api.changes import OrderChanges
+from fulfillment.api.identity.credentials import Authenticator
 from fulfillment.api.intake import OrderIntake
+from fulfillment.api.rate_limits import RateLimits
 from fulfillment.api.recovery import OrderRecovery
 from fulfillment.api.resignal import InboxSignals
 from fulfillment.api.watching import OrderWatcher
@@ -30,6 +32,8 @@ class ApiResources:
     recovery: OrderRecovery
     watcher: OrderWatcher
     inbox: InboxSignals
+    identity: Authenticator
+    rate_limits: RateLimits
 
     @classmethod
     def of(cls, settings: Settings, database: Database, client: Client) -> Self:
@@ -46,4 +50,6 @@ class ApiResources:
             recovery=OrderRecovery(database, orders, changes),
             watcher=OrderWatcher(database),
             inbox=InboxSignals(database, orders, settings.orders.attention_window),
+            identity=Authenticator.of(settings, database),
+            rate_limits=RateLimits(settings.limits),
         )

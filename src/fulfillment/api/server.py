@@ -7,15 +7,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
-from uuid import uuid4
 
 import structlog
 import uvicorn
 from temporalio.client import Client
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fulfillment.api.app import create_app
-from fulfillment.api.problems import Problem, problem_response
+from fulfillment.api.protocol import protocol_for
 from fulfillment.api.resources import ApiResources
 from fulfillment.bootstrap import internal_server, open_database, temporal_client
 from fulfillment.process import CannotListen, stop_signal
@@ -42,22 +40,6 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def protocol_for(api: Api) -> type[HttpToolsProtocol]:
-    """HTTP as uvicorn reads it, except that what it cannot read is answered with a problem, too."""
-
-    class ProblemProtocol(HttpToolsProtocol):
-        def send_400_response(self, msg: str) -> None:
-            refused = Problem("malformed_request", msg)
-            request_id = str(uuid4())
-            answer = problem_response(refused, public_url=api.public_url, instance="/", request_id=request_id)
-            headers = [*answer.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
-            lines = b"".join(b"%s: %s\r\n" % header for header in headers)
-            self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + bytes(answer.body))
-            self.transport.close()
-
-    return ProblemProtocol
-
-
 async def serve(settings: Settings) -> None:
     """
     Answer requests until SIGTERM or SIGINT, then finish those that are open (at most `api.drain`).
@@ -80,7 +62,17 @@ async def serve(settings: Settings) -> None:
 
 
 async def run(resources: ApiResources, listener: socket.socket, stop: asyncio.Event, health: Health) -> None:
-    """Serve until told to stop, or until the server gives up (then its error is raised and the process fails)."""
+    """
+    Serve until told to stop, or until the server gives up (then its error is raised and the process fails).
+
+    Raises:
+        UnusableRateStorage: see `RateLimits.running`.
+    """
+    async with resources.rate_limits.running():
+        await _run(resources, listener, stop, health)
+
+
+async def _run(resources: ApiResources, listener: socket.socket, stop: asyncio.Event, health: Health) -> None:
     server = _http_server(resources)
     stopping = asyncio.create_task(stop.wait())
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -131,9 +123,10 @@ def _http_server(resources: ApiResources) -> HttpServer:
         log_level="warning",
         access_log=False,
         lifespan="off",
-        http=protocol_for(api),
+        http=protocol_for(resources.settings),
         ws="none",
         server_header=False,
+        timeout_keep_alive=max(1, round(resources.settings.limits.keep_alive.total_seconds())),
         timeout_graceful_shutdown=max(1, round(api.drain.total_seconds())),
     )
     return HttpServer(config)

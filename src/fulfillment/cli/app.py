@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from fulfillment.cli import db, orders, serve, stock
+from fulfillment.cli import db, keys, orders, serve, stock
 from fulfillment.cli.demo import demo
 from fulfillment.cli.dev import dev
 from fulfillment.process import CannotStart
@@ -23,6 +23,7 @@ app.command()(serve.sandbox)
 app.command()(dev)
 app.command()(demo)
 app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
 app.add_typer(orders.app, name="orders")
 app.add_typer(stock.app, name="stock")
 

@@ -36,7 +36,7 @@ def _explained(
 ) -> Iterator[tuple[str, str]]:
     name = (settings.model_config.get("env_prefix") or "") + "__".join(str(part).upper() for part in location)
     if problem["type"] != "missing":
-        yield name, problem["msg"]
+        yield name, problem["msg"].removeprefix("Value error, ")
         return
     section = settings.model_fields[str(location[0])].annotation if len(location) == 1 else None
     if not (isinstance(section, type) and issubclass(section, BaseModel)):

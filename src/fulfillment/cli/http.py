@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Self
 
 import httpx2
 import typer
@@ -20,12 +21,15 @@ from fulfillment.local.endpoints import Endpoints
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 STATE = Path(".local")
+KEY_VARIABLE = "FULFILLMENT_API_KEY"
 
 _TIMEOUT_SECONDS = 30.0
 _PAGE = 200
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _PIPED_WIDTH = 200
 _LONGEST_PAUSE_SECONDS = 10.0
+# As the service words it.
+_LACKING = "lack the scope: "
 
 ApiUrl = Annotated[
     str | None,
@@ -42,12 +46,48 @@ Json = dict[str, Any]
 
 
 class Refused(Exception):
-    """The service answered with something that is no success."""
+    """The service answered with something that is no success; `hint` says what to do next, if anybody knows."""
 
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: httpx2.Response, hints: Mapping[str, str] | None = None) -> None:
         self.response = response
         self.problem = _problem(response)
+        self.hint = (hints or {}).get(self.problem.get("code", ""))
         super().__init__(_readable(self.problem, response))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """A service, and as whom it is asked; `source` is where the key comes from, empty when there is none."""
+
+    url: str
+    key: str | None = field(default=None, repr=False)
+    source: str = ""
+
+    @classmethod
+    def choose(cls, url: str | None, role: str) -> Self:
+        """A key of the user's own wins; that of the local stack goes nowhere else."""
+        local = local_stack()
+        base = url or (local.api if local else DEFAULT_URL)
+        if key := os.environ.get(KEY_VARIABLE, "").strip():
+            return cls(url=base, key=key, source=KEY_VARIABLE)
+        if local is not None and base == local.api and role in local.api_keys:
+            return cls(url=base, key=local.api_keys[role], source=f"the key of {role} of the local stack")
+        return cls(url=base)
+
+    def hint(self, refusal: Refused) -> str | None:
+        """What to do about a refusal of these credentials."""
+        match refusal.response.status_code:
+            case 401 if not self.source:
+                return f"Set {KEY_VARIABLE} to an API key or a JWT for this service."
+            case 401 if self.source == KEY_VARIABLE:
+                return f"What {KEY_VARIABLE} holds is not valid at {self.url}: correct it, or unset it."
+            case 401:
+                return f"It was {self.source}. Start the stack again to get a new one, or set {KEY_VARIABLE}."
+            case 403:
+                scope = refusal.problem.get("detail", "").partition(_LACKING)[2]
+                wanted = f"has the scope {scope}" if scope else "may do this"
+                return f"Put a key that {wanted} into {KEY_VARIABLE}; this was asked with {self.source or 'none'}."
+        return None
 
 
 @contextmanager
@@ -57,19 +97,17 @@ def service(url: str | None, role: str) -> Iterator[httpx2.Client]:
 
     Credentials come from `FULFILLMENT_API_KEY`, or for a local stack from its key of this `role`.
     """
-    local = _local_stack()
-    base = url or (local.api if local else DEFAULT_URL)
-    key = os.environ.get("FULFILLMENT_API_KEY")
-    if key is None and local is not None and base == local.api:
-        key = local.api_keys.get(role)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    target = _Target.choose(url, role)
+    base = target.url
+    headers = {"Authorization": f"Bearer {target.key}"} if target.key else {}
     try:
         # A proxy of the environment is for the world outside; this machine is not there.
         outside = httpx2.URL(base).host not in _THIS_MACHINE
         with httpx2.Client(base_url=base, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=outside) as client:
             yield client
     except Refused as refusal:
-        fail(str(refusal))
+        hint = refusal.hint or target.hint(refusal)
+        fail(f"{refusal}\n{hint}" if hint else str(refusal))
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
         typer.echo(f"{base} is not an address like {DEFAULT_URL}.", err=True)
         raise typer.Exit(2) from None
@@ -92,11 +130,14 @@ def checked(response: httpx2.Response) -> httpx2.Response:
 
 
 def accepted(response: httpx2.Response, hints: Mapping[str, str]) -> Json:
-    """What a success says; a refusal ends the command, with the hint of its code on what to do next."""
+    """
+    What a success says.
+
+    Raises:
+        Refused: it is no success; with the hint of its code on what to do next.
+    """
     if not response.is_success:
-        refusal = Refused(response)
-        hint = hints.get(refusal.problem.get("code", ""))
-        fail(f"{refusal}\n{hint}" if hint else str(refusal))
+        raise Refused(response, hints)
     document: Json = response.json()
     return document
 
@@ -148,7 +189,8 @@ def money(value: Mapping[str, Any]) -> str:
     return str(Money(value["amount"], value["currency"]))
 
 
-def _local_stack() -> Endpoints | None:
+def local_stack() -> Endpoints | None:
+    """Where the local stack of this folder answers; None without one."""
     try:
         return Endpoints.read(STATE)
     except (OSError, ValueError, TypeError):

@@ -99,7 +99,7 @@ def print_event(event: Json, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
         sys.stdout.flush()
     else:
-        console().print(f"{event['at'][:19]}  {event['sequence']:>3}  {event['kind']}")
+        console().print(f"{event['at'][:19]}  {event['sequence']:>3}  {event['kind']:<22}  {event['actor']}")
 
 
 def _span(span: timedelta) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated
 
 import httpx2
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from fulfillment.cli import attention, order_changes, recovery
 from fulfillment.cli.http import (
+    KEY_VARIABLE,
     ApiUrl,
     AsJson,
     Json,
@@ -75,7 +77,10 @@ def place(
         print_json({"items": [one.as_json() for one in sent]})
     else:
         _print_sent(sent)
-    if any(one.outcome == "refused" for one in sent):
+    refused = {one.answer.get("code") for one in sent if one.outcome == "refused"}
+    if "forbidden" in refused:
+        typer.echo(f"Set {KEY_VARIABLE} to a key with the missing scope, and send the file again.", err=True)
+    if refused:
         raise typer.Exit(1)
 
 
@@ -166,6 +171,8 @@ def _read(file: typer.FileText) -> Sequence[FileOrder]:
 
 def _send(client: httpx2.Client, order: FileOrder) -> Sent:
     response = persistent(client, "POST", "/v1/orders", order.body, key=order.key)
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        raise Refused(response)  # and so would all others be
     if not response.is_success:
         return Sent(order, "refused", Refused(response).problem or {"code": str(response.status_code)})
     before = response.headers.get("Idempotency-Replayed") == "true"

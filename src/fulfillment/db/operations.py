@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Row,
+    ScalarSelect,
     Select,
     String,
     Text,
@@ -25,13 +26,16 @@ from sqlalchemy import (
     extract,
     func,
     literal,
+    or_,
     select,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from fulfillment.db.changes import OutOfStep
+from fulfillment.db.changes import SYSTEM, OutOfStep
 from fulfillment.db.engine import Reading
-from fulfillment.db.tables import operations, orders
+from fulfillment.db.tables import operations, order_events, orders, payment_requests
+from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind, OperationState
@@ -86,7 +90,8 @@ class Operation:
     The ledger's entry as this attempt made it, and what was read of the order with it.
 
     `not_done` counts the earlier attempts that certainly did nothing; `age` is the time since the first one began.
-    `entries` are what was read as `ENTRIES`, by their number.
+    `actor` had brought the order to where this is due by then. `entries` are what was read as `ENTRIES`, by their
+    number.
     """
 
     key: str
@@ -96,6 +101,7 @@ class Operation:
     attempts: int
     not_done: int
     age: timedelta
+    actor: str
     order: Any
     entries: tuple[Entry, ...]
 
@@ -167,6 +173,7 @@ async def intend(
         attempts=row.attempts,
         not_done=row.not_done,
         age=row.age,
+        actor=row.actor,
         order=row,
         entries=tuple(sorted(map(_entry, getattr(row, "entries", ())), key=lambda entry: entry.n)),
     )
@@ -180,6 +187,7 @@ _COLUMNS = (
     operations.c.refusal,
     operations.c.attempts,
     operations.c.not_done,
+    operations.c.actor,
     (func.now() - operations.c.created_at).label("age"),
 )
 
@@ -204,23 +212,53 @@ def _intent_statement(columns: tuple[ColumnElement[Any], ...]) -> Select[Any]:
     return select(entry, *columns).select_from(entry.join(orders, orders.c.id == entry.c.order_id))
 
 
+_ORDER = bindparam("intent_order", type_=Uuid)
+_KIND = bindparam("intent_kind", type_=Text)
+
+
+def _actor() -> ScalarSelect[Any]:
+    """
+    Who brought the order to where this is due: whoever placed it, gave a card, cancelled or answered last.
+
+    An authorisation is for whoever gave the card, whatever somebody has changed since.
+    """
+    events, cards = order_events.c, payment_requests.c
+    # The service does not end an order on behalf of whoever placed it.
+    decided = or_(events.actor != SYSTEM, events.kind == EventKind.CANCELLATION_REQUESTED.value)
+    newest = (
+        select(events.actor, events.at)
+        .where(
+            events.order_id == _ORDER,
+            decided,
+            or_(OperationKind.AUTHORIZE.value != _KIND, events.kind == EventKind.ORDER_RECEIVED.value),
+        )
+        .order_by(events.sequence.desc())
+        .limit(1)
+    )
+    # A card that is given later is no event.
+    card = select(cards.actor, cards.at).where(cards.order_id == _ORDER).order_by(cards.n.desc()).limit(1)
+    either = union_all(newest, card).subquery("either")
+    return select(either.c.actor).order_by(either.c.at.desc()).limit(1).scalar_subquery()
+
+
 def _upserted() -> CTE:
     source = select(
         bindparam("intent_key", type_=Text),
         orders.c.id,
-        bindparam("intent_kind", type_=Text),
+        _KIND,
         bindparam("intent_n", type_=Integer),
         bindparam("intent_amount", type_=BigInteger),
         bindparam("intent_currency", type_=String),
         literal(OperationState.INTENDED.value, Text),
         bindparam("intent_provider", type_=Text),
+        func.coalesce(_actor(), SYSTEM),
     ).where(
-        orders.c.id == bindparam("intent_order", type_=Uuid),
+        orders.c.id == _ORDER,
         orders.c.status == any_(bindparam("intent_during", type_=ARRAY(Text))),
     )
     return (
         insert(operations)
-        .from_select(["key", "order_id", "kind", "n", "amount", "currency", "state", "provider"], source)
+        .from_select(["key", "order_id", "kind", "n", "amount", "currency", "state", "provider", "actor"], source)
         .on_conflict_do_update(
             index_elements=[operations.c.key], set_={"attempts": operations.c.attempts + 1, "updated_at": func.now()}
         )

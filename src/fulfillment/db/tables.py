@@ -175,6 +175,7 @@ operations = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("failures", Integer, nullable=False, server_default="0", comment="attempts the provider did not answer"),
     Column("not_done", Integer, nullable=False, server_default="0", comment="those of them that certainly did nothing"),
+    Column("actor", Text, nullable=False, server_default="system", comment="who moved the order to where this is due"),
     Column("created_at", _Time, nullable=False, server_default=_NOW),
     Column("updated_at", _Time, nullable=False, server_default=_NOW),
     # No unique constraint beside the key, which is made of the same: ON CONFLICT names one constraint only, and two
@@ -221,4 +222,29 @@ inbox = Table(
         "id",
         postgresql_where=text("outcome = 'late_event' AND resolved_at IS NULL"),
     ),
+)
+
+principals = Table(
+    "principals",
+    metadata,
+    Column("name", Text, primary_key=True, comment="never given to somebody else: it owns idempotency keys"),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("customer_id", Text, comment="sees the orders of this customer alone"),
+    Column("created_at", _Time, nullable=False, server_default=_NOW),
+    Column("revoked_at", _Time),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("prefix", Text, primary_key=True, comment="the part of the key that may be shown"),
+    Column("principal", Text, ForeignKey("principals.name"), nullable=False),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the whole key"),
+    Column("created_at", _Time, nullable=False, server_default=_NOW),
+    Column("expires_at", _Time),
+    Column("revoked_at", _Time),
+    Column("last_used_at", _Time, comment="to the minute"),
+    UniqueConstraint("digest"),
+    Index("ix_api_keys_principal", "principal"),
 )

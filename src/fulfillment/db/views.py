@@ -3,9 +3,9 @@ Orders as they are read: each function is one statement.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import (
@@ -31,6 +31,7 @@ from fulfillment.db.engine import Reading
 from fulfillment.db.questions import UNRESOLVED, AttentionView, question_of
 from fulfillment.db.tables import inbox, operations, order_events, order_lines, orders, payment_requests, shipments
 from fulfillment.domain.attention import ACTIONS, Action
+from fulfillment.domain.identity import Principal
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus, PaymentStatus
@@ -83,6 +84,14 @@ class OrderFilter:
     placed_from: datetime | None = None
     placed_to: datetime | None = None
 
+    def seen_by(self, principal: Principal) -> Self | None:
+        """Those of the orders that exist for a caller; None for none."""
+        if principal.customer_id is None:
+            return self
+        if self.customer_id not in (None, principal.customer_id):
+            return None
+        return replace(self, customer_id=principal.customer_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedOrder:
@@ -127,6 +136,7 @@ class OperationView:
     provider_reference: str | None
     refusal: str | None
     attempts: int
+    actor: str
     created_at: datetime
     updated_at: datetime
 
@@ -325,6 +335,7 @@ def _operation(row: Row[Any]) -> OperationView:
         provider_reference=row.provider_reference,
         refusal=row.refusal,
         attempts=row.attempts,
+        actor=row.actor,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

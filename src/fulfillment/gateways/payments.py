@@ -2,7 +2,7 @@
 The way to a payment provider.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import httpx2
@@ -11,7 +11,7 @@ from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode
 from fulfillment.gateways.answers import ALREADY_CAPTURED, EXCEEDS_CAPTURED, NOT_CAPTURABLE, UNKNOWN_PAYMENT, Answer
-from fulfillment.gateways.http import ProviderClient, UnexpectedAnswer, is_unknown, text_in
+from fulfillment.gateways.http import ProviderClient, UnexpectedAnswer, is_unknown, record_in, text_in
 
 
 class PaymentGateway(Protocol):
@@ -45,7 +45,8 @@ class HttpPaymentGateway(PaymentGateway):
 
     async def authorize(self, key: str, order_id: OrderId, token: str, amount: Money) -> Answer:
         body = {"order_id": str(order_id), "token": token, **_money(amount)}
-        return _answer(await self._client.post("/payments/authorizations", key, body, expected=(201, 402)))
+        response = await self._client.post("/payments/authorizations", key, body, expected=(201, 402))
+        return _answer(response, amount=amount)
 
     async def capture(self, key: str, authorization: str, amount: Money) -> Answer:
         path = f"/payments/authorizations/{quote(authorization)}/capture"
@@ -53,7 +54,7 @@ class HttpPaymentGateway(PaymentGateway):
         # An authorisation that expired, was voided elsewhere or never was: there is no money to be had.
         if is_unknown(response):
             return Answer(refusal=FailureCode.PAYMENT_DECLINED)
-        return _answer(response, NOT_CAPTURABLE)
+        return _answer(response, NOT_CAPTURABLE, amount=amount)
 
     async def void(self, key: str, authorization: str) -> Answer:
         path = f"/payments/authorizations/{quote(authorization)}/void"
@@ -63,7 +64,11 @@ class HttpPaymentGateway(PaymentGateway):
     async def refund(self, key: str, authorization: str, amount: Money) -> Answer:
         path = f"/payments/authorizations/{quote(authorization)}/refund"
         response = await self._client.post(path, key, _money(amount), expected=(201, 402, 404, 409))
-        return Answer(refusal=UNKNOWN_PAYMENT) if is_unknown(response) else _answer(response, EXCEEDS_CAPTURED)
+        return (
+            Answer(refusal=UNKNOWN_PAYMENT)
+            if is_unknown(response)
+            else _answer(response, EXCEEDS_CAPTURED, amount=amount)
+        )
 
     async def find(self, key: str) -> Answer | None:
         response = await self._client.get(f"/payments/operations/{quote(key, safe='')}", expected=(200, 404))
@@ -78,14 +83,28 @@ def _money(amount: Money) -> dict[str, int | str]:
     return {"amount": amount.amount, "currency": amount.currency}
 
 
-def _answer(response: httpx2.Response, conflict: str | None = None) -> Answer:
-    """Of all conflicts only the one that is named is an answer."""
+def _told_money(response: httpx2.Response) -> dict[str, Any] | None:
+    """The amount and currency in an answer; None where it has neither."""
+    record = record_in(response)
+    told: dict[str, Any] = {name: record[name] for name in ("amount", "currency") if name in record}
+    return told or None
+
+
+def _answer(response: httpx2.Response, conflict: str | None = None, *, amount: Money | None = None) -> Answer:
+    """
+    Of all conflicts only the one that is named is an answer.
+
+    Raises:
+        UnexpectedAnswer: the provider did it with other money than it was asked to; our books would be wrong.
+    """
     if response.status_code == 402:
         return Answer(refusal=_refusal(response))
     if response.status_code == 409:
         if text_in(response, "code") != conflict:
             raise UnexpectedAnswer("a conflict", response.status_code)
         return Answer(refusal=conflict)
+    if amount is not None and _told_money(response) not in (None, _money(amount)):
+        raise UnexpectedAnswer("another amount than was asked for", response.status_code)
     return Answer(reference=text_in(response, "id"))
 
 

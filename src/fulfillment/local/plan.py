@@ -4,16 +4,17 @@ The parts of one local stack, wired together before anything is started.
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fulfillment.local import temporal
+from fulfillment.local.callers import introduce
 from fulfillment.local.endpoints import Endpoints
-from fulfillment.local.logs import LogSink
+from fulfillment.local.logs import LogSink, StackLog
 from fulfillment.local.ports import HOST, Ports, free_ports
 from fulfillment.local.postgres import Postgres
 from fulfillment.local.probes import Probe
-from fulfillment.local.processes import ProcessSpec
+from fulfillment.local.processes import ProcessSpec, run_once
 from fulfillment.local.services import SERVICES, Services, Wiring, inherited
 from fulfillment.local.state import load_secrets
 from fulfillment.local.supervision import DEATHS_ALLOWED
@@ -46,13 +47,19 @@ class StackOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class StackPlan:
-    """What will run, where, and with which secrets."""
+    """
+    What will run, where, and with which secrets.
+
+    Attributes:
+        api_keys: of the callers the API knows, by their names; none before `prepared`.
+    """
 
     database: Postgres
     engine: Temporal
     wiring: Wiring
     services: Services
     wanted: Sequence[str]
+    api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def make(cls, options: StackOptions, state: Path, probe: Probe) -> "StackPlan":
@@ -91,6 +98,21 @@ class StackPlan:
         servers = [self.database.spec(), self.engine.spec(inherited(), probe)]
         return [*servers, self.services.sandbox()] if self.wanted else servers
 
+    async def prepared(self, log: StackLog) -> "StackPlan":
+        """
+        Bring the running database to the newest schema and make the callers known; the plan with their keys.
+
+        Raises:
+            StackError: it cannot be done.
+        """
+        await run_once(self.services.migrations(), log)
+        secrets = self.wiring.secrets
+        api_keys = await introduce(self.database.dsn, secrets.api_keys)
+        for name in secrets.api_keys.keys() - api_keys.keys():
+            log.say("warning", f"the caller {name} was revoked by hand and has no key any more", caller=name)
+        replace(secrets, api_keys={**secrets.api_keys, **api_keys}).write(self.wiring.state)
+        return replace(self, api_keys=api_keys)
+
     def service(self) -> list[ProcessSpec]:
         """The service's own processes."""
         return [self.services.service(name) for name in self.wanted]
@@ -110,7 +132,7 @@ class StackPlan:
             sandbox=self.wiring.sandbox_url,
             database_dsn=self.database.dsn,
             metrics={name: f"http://{HOST}:{port}/metrics" for name, port in ports.items()},
-            api_keys=self.wiring.secrets.api_keys,
+            api_keys=self.api_keys,
             carrier_secret=self.wiring.secrets.carrier_secret,
             pids=pids,
         )

@@ -28,6 +28,7 @@ _DEFAULTS = {
     "FULFILLMENT_ENCRYPTION__PAYLOADS": "false",
     "FULFILLMENT_SANDBOX__TRANSIT": "5",
     "FULFILLMENT_LOG__FORMAT": "json",
+    "FULFILLMENT_LIMITS__RATE": "off",
     # Below the grace time after which we would kill it.
     "FULFILLMENT_WORKER__DRAIN": "PT25S",
 }

@@ -16,7 +16,7 @@ from fulfillment.local.errors import StackError
 from fulfillment.local.logs import StackLog
 from fulfillment.local.plan import StackOptions, StackPlan
 from fulfillment.local.probes import http_probe
-from fulfillment.local.processes import ProcessSpec, run_once
+from fulfillment.local.processes import ProcessSpec
 from fulfillment.local.state import owned
 from fulfillment.local.supervision import Supervisor
 
@@ -133,7 +133,7 @@ class LocalStack:
         log.say("info", "starting", state=str(self._state))
         await self._supervisor.start(*plan.foundation(http_probe(client)))
         if plan.wanted:
-            await run_once(plan.services.migrations(), log)
+            plan = self._plan = await plan.prepared(log)
         await self._supervisor.start(*plan.service())
         self._published = True
         self._publish()

@@ -9,21 +9,21 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from fulfillment.api_key import ApiKey
 from fulfillment.domain.keyring import KEY_BYTES
+from fulfillment.local.callers import CALLERS
 from fulfillment.local.endpoints import write_private
 from fulfillment.local.errors import StackError
 
 SECRETS_FILE = "secrets.json"
-ROLES = ("shop", "operator", "admin", "approver_manager", "approver_director")
-"""Those who have an API key of the local stack; the API does not ask for one yet."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Secrets:
-    """What the data of one state folder is encrypted, recognised and signed with."""
+    """What the data of one state folder is encrypted, recognised and signed with, and the keys of its callers."""
 
     encryption_keys: str
     fingerprint_keys: str
@@ -37,25 +37,36 @@ class Secrets:
             encryption_keys=f"local:{_random()}",
             fingerprint_keys=f"local:{_random()}",
             carrier_secret=f"whsec_{_random()}",
-            api_keys={role: secrets.token_urlsafe(KEY_BYTES) for role in ROLES},
+            api_keys=_complete({}),
         )
+
+    def write(self, state: Path) -> None:
+        """Keep them for the next start."""
+        write_private(state / SECRETS_FILE, json.dumps(asdict(self), indent=2) + "\n")
 
 
 def load_secrets(state: Path) -> Secrets:
     """
     The secrets of a state folder, made on first use: without the same ones its data could not be read again.
 
+    A caller that has no key yet, or one of the form of an earlier release, gets a new one.
+
     Raises:
         StackError: the file is there but damaged.
     """
     path = state / SECRETS_FILE
     if not path.exists():
-        write_private(path, json.dumps(asdict(Secrets.generate()), indent=2) + "\n")
+        Secrets.generate().write(state)
     try:
-        return Secrets(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
+        kept = Secrets(**{"api_keys": {}, **json.loads(path.read_text())})
+        keys = _complete(kept.api_keys)
+    except (ValueError, TypeError, AttributeError) as error:
         msg = f"{path} is damaged: restore it, or delete the whole folder {state} to begin anew"
         raise StackError(msg) from error
+    found = replace(kept, api_keys=keys)
+    if found != kept:
+        found.write(state)
+    return found
 
 
 @contextmanager
@@ -90,6 +101,11 @@ def _lock(descriptor: int, state: Path) -> None:
             "stop that one, or give this one a folder of its own with --state and ports with --free-ports"
         )
         raise StackError(msg) from error
+
+
+def _complete(keys: Mapping[str, str]) -> dict[str, str]:
+    """A key of today's form for every caller."""
+    return {name: (ApiKey.read(keys.get(name, "")) or ApiKey.new()).text for name in CALLERS}
 
 
 def _random() -> str:

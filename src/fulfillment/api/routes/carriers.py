@@ -2,20 +2,52 @@
 Events of carriers.
 """
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from fulfillment.api.access import GuardedRoute, signed
+from fulfillment.api.bodies import strict_json
 from fulfillment.api.dependencies import NoQuery, Resources
-from fulfillment.api.openapi import problems
+from fulfillment.api.openapi.refusals import problems
 from fulfillment.api.problems import Problem
-from fulfillment.api.schemas.carriers import CarrierEventBody, carrier_event_schema
+from fulfillment.api.schemas.carriers import CarrierEventBody
 from fulfillment.api.signatures import BadSignature, verified_id
 from fulfillment.db.inbox import InboxEvent
 
 _LONGEST_ID = 255
 
-router = APIRouter(tags=["carriers"])
+# The signature is over the bytes of the body: the route reads them itself, and the framework cannot see what it takes.
+_SIGNED_EVENT = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{CarrierEventBody.__name__}"}}},
+    },
+    "parameters": [
+        {
+            "name": "webhook-id",
+            "in": "header",
+            "required": True,
+            "description": "The event's own id, the same whenever it is sent again: it is stored once.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_ID},
+            "example": "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
+        },
+        {
+            "name": "webhook-timestamp",
+            "in": "header",
+            "required": True,
+            "description": "When it was sent, in seconds since 1970; at most five minutes from now.",
+            "schema": {"type": "string", "pattern": "^[0-9]+$"},
+            "example": "1795422660",
+        },
+    ],
+}
+
+CarrierName = Annotated[str, Path(description="The carrier, as it is called here.", examples=["sandbox"])]
+
+router = APIRouter(tags=["carriers"], route_class=GuardedRoute)
 
 
 @router.post(
@@ -24,16 +56,17 @@ router = APIRouter(tags=["carriers"])
     summary="Tell what happened to a parcel",
     status_code=202,
     response_class=Response,
-    responses=problems("unauthorized", "malformed_body", "not_found", "body_too_large"),
-    openapi_extra={
-        "requestBody": {"required": True, "content": {"application/json": {"schema": carrier_event_schema()}}}
-    },
+    response_description="The event is stored, now or by an earlier request. The answer has no body.",
+    responses=problems("not_found", "malformed_body", "body_too_large"),
+    openapi_extra=_SIGNED_EVENT,
 )
-async def receive_carrier_event(carrier: str, request: Request, resources: Resources, _: NoQuery) -> Response:
+@signed
+async def receive_carrier_event(carrier: CarrierName, request: Request, resources: Resources, _: NoQuery) -> Response:
     """
-    Signed by Standard Webhooks (`webhook-id`, `webhook-timestamp` within five minutes, `webhook-signature`).
+    Signed as Standard Webhooks are: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
 
-    A signed event of a known type is stored once and answered with 202, whatever its order, age or parcel.
+    An event of a known type is stored once and answered with 202, whatever its order, age or parcel. Send one again
+    that was not answered so.
     """
     carriers = resources.settings.carriers
     if carrier != carriers.name:
@@ -55,6 +88,7 @@ def _unsigned() -> Problem:
 
 
 def _parsed(raw: bytes) -> CarrierEventBody:
+    strict_json(raw)
     try:
         return CarrierEventBody.model_validate_json(raw)
     except ValidationError as error:

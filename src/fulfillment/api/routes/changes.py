@@ -7,22 +7,22 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from fulfillment.api.access import GuardedRoute, requires
 from fulfillment.api.changes import Outcome, Request
 from fulfillment.api.dependencies import Caller, Expected, GivenKey, IdempotencyKey, NoQuery, OrderIdInPath, Resources
 from fulfillment.api.headers import entity_tag
-from fulfillment.api.openapi import problems
+from fulfillment.api.openapi.refusals import BODY, problems
 from fulfillment.api.pages import answer
 from fulfillment.api.schemas.changes import CancelBody, LinesBody
 from fulfillment.api.schemas.order_views import OrderOut
 from fulfillment.api.schemas.orders import AddressBody, PaymentBody
+from fulfillment.domain.identity import Scope
 from fulfillment.domain.orders import OrderStatus
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(tags=["orders"], route_class=GuardedRoute)
 
 CHANGE = (
-    "malformed_body",
-    "body_too_large",
-    "unsupported_media_type",
+    *BODY,
     "not_found",
     "precondition_failed",
     "idempotency_key_reused",
@@ -31,7 +31,7 @@ CHANGE = (
 
 
 async def change_request(order_id: OrderIdInPath, caller: Caller, key: GivenKey, versions: Expected) -> Request:
-    return Request(order_id=order_id, caller=caller, key=key, versions=versions)
+    return Request(order_id=order_id, caller=caller.id, key=key, versions=versions)
 
 
 def changed(outcome: Outcome, status: int) -> Response:
@@ -48,16 +48,19 @@ def changed(outcome: Outcome, status: int) -> Response:
     summary="Cancel an order",
     status_code=202,
     response_model=OrderOut,
+    response_description="The order is being undone.",
     responses={
         200: {"model": OrderOut, "description": "The order is cancelled."},
         **problems(*CHANGE, "order_not_cancellable"),
     },
 )
+@requires(Scope.ORDERS_CHANGE)
 async def cancel_order(
     request: Annotated[Request, Depends(change_request)], body: CancelBody, resources: Resources, _: NoQuery
 ) -> Response:
     """
-    From the answer on nothing more is done for the order, and what happened is undone; the status follows.
+    From the answer on nothing more is done for the order, and what happened is undone; the status follows. Possible
+    until the parcel is picked up, and in `needs_attention` where `actions` has `cancel`.
     """
     outcome = await resources.changes.cancel(request, body.reason)
     return changed(outcome, 200 if outcome.order.status is OrderStatus.CANCELLED else 202)
@@ -69,8 +72,10 @@ async def cancel_order(
     summary="Give an order a card",
     status_code=202,
     response_model=OrderOut,
+    response_description="The card is taken on; read the order for the outcome.",
     responses=problems(*CHANGE, "idempotency_key_missing", "payment_not_awaited"),
 )
+@requires(Scope.ORDERS_CHANGE)
 async def pay_order(
     request: Annotated[Request, Depends(change_request)],
     body: PaymentBody,
@@ -89,8 +94,10 @@ async def pay_order(
     operation_id="putOrderLines",
     summary="Replace the lines of an order",
     response_model=OrderOut,
+    response_description="The order with its new lines.",
     responses=problems(*CHANGE, "order_not_amendable", "stock_short", "unknown_sku"),
 )
+@requires(frozenset({Scope.ORDERS_CHANGE, Scope.ORDERS_PLACE}))
 async def put_lines(
     request: Annotated[Request, Depends(change_request)], body: LinesBody, resources: Resources, _: NoQuery
 ) -> Response:
@@ -106,12 +113,14 @@ async def put_lines(
     operation_id="putOrderAddress",
     summary="Send an order somewhere else",
     response_model=OrderOut,
+    response_description="The order with its new address.",
     responses=problems(*CHANGE, "order_not_amendable"),
 )
+@requires(Scope.ORDERS_CHANGE, customers=False)
 async def put_address(
     request: Annotated[Request, Depends(change_request)], body: AddressBody, resources: Resources, _: NoQuery
 ) -> Response:
     """
-    Possible until the parcel is being booked.
+    Possible until the parcel is being booked. The whole address is replaced.
     """
     return changed(await resources.changes.readdress(request, body.to_address()), 200)

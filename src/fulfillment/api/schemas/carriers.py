@@ -2,10 +2,9 @@
 What carriers send.
 """
 
-from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from fulfillment.api.schemas.common import Body, Instant, Text100, Text200
 from fulfillment.domain.ids import OrderId
@@ -13,13 +12,16 @@ from fulfillment.domain.shipping import ParcelEvent
 
 
 class ParcelNews(Body):
-    """What happened to which parcel; `reference` is our order id, which the carrier may leave out."""
+    """What happened to which parcel."""
 
     model_config = ConfigDict(strict=True)
 
     tracking_number: Text100
+    """The parcel, as the carrier calls it."""
     reference: Text200 | None = None
+    """What we called the parcel when it was booked: the id of its order."""
     occurred_at: Instant
+    """When it happened."""
 
     @property
     def order_id(self) -> OrderId | None:
@@ -31,18 +33,11 @@ class ParcelNews(Body):
 
 
 class CarrierEventBody(Body):
-    """One event of a parcel; `timestamp` is when this event was made, `data.occurred_at` when it happened."""
+    """One event of a parcel."""
 
     model_config = ConfigDict(strict=True)
 
     type: ParcelEvent
     timestamp: Instant
-    data: Annotated[ParcelNews, Field(description="The parcel.")]
-
-
-def carrier_event_schema() -> dict[str, Any]:
-    """The schema of the body with nothing referred to, for a route that reads its body itself."""
-    schema = CarrierEventBody.model_json_schema()
-    parts = schema.pop("$defs")
-    schema["properties"] |= {"type": parts["ParcelEvent"], "data": parts["ParcelNews"]}
-    return schema
+    """When this event was made."""
+    data: ParcelNews

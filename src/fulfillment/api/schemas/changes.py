@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from fulfillment.api.schemas.common import Body, Text200, Text500, View
-from fulfillment.api.schemas.order_views import ActionOut, order_actions
+from fulfillment.api.schemas.order_views import OfferedAction, order_actions
 from fulfillment.api.schemas.orders import LineBody, Lines, PageQuery, only_test_articles
 from fulfillment.db.questions import AttentionEntry
 from fulfillment.domain.orders import AttentionReason, OrderStatus
@@ -23,38 +23,46 @@ def _not_a_test(lines: list[LineBody]) -> list[LineBody]:
 
 
 class CancelBody(Body):
-    """Why the order is not wanted any more."""
+    """A wish to cancel."""
 
     reason: Text500
+    """Why the order is not wanted any more; on its timeline."""
 
 
 class LinesBody(Body):
     """All lines of the order from now on."""
 
     lines: Annotated[Lines, AfterValidator(_not_a_test)]
+    """One currency, no SKU twice, and not those of a test order."""
 
 
 class ActionBody(Body):
-    """Why an operator chose this action."""
+    """An operator's answer."""
 
     reason: Text500
-    provider_reference: Text200 | None = Field(
-        default=None,
-        description="For `it_happened` of an authorisation or a booking: what the provider calls it.",
-    )
+    """Why the operator chose this action; on the timeline of the order."""
+    provider_reference: Text200 | None = None
+    """
+    For `it_happened` of an authorisation or a booking: what the provider calls it. For `carrier_has_it` of a parcel
+    that is not known here: its tracking number. To be left out otherwise.
+    """
 
 
 class RecoverBody(Body):
-    """Why an order is taken over, and whether it is to be undone."""
+    """How an order whose workflow is gone goes on."""
 
     reason: Text500
-    undo: bool = False
+    """Why it is taken over; on its timeline."""
+    undo: Annotated[bool, Field(strict=True)] = False
+    """Undo the order instead of going on with it."""
 
 
 class AttentionQuery(PageQuery):
     """Which questions, and which part of them."""
 
-    reason: AttentionReason | None = None
+    reason: AttentionReason | None = Field(
+        default=None, description="Only questions of this kind.", examples=["undo_failed"]
+    )
 
 
 class AttentionItem(View):
@@ -63,11 +71,17 @@ class AttentionItem(View):
     order_id: UUID
     reason: AttentionReason
     owner: Literal["operations"] = "operations"
+    """Who is to answer."""
     since: datetime
+    """When the question came up."""
     due_at: datetime | None
+    """When it should be answered; null once the order has ended."""
     resume_status: OrderStatus | None
-    operation: Annotated[str | None, Field(description="Key of what could not be done.")]
-    actions: list[ActionOut]
+    """Where the order goes on if the answer is to go on."""
+    operation: str | None
+    """Key of what could not be done, as in the operations of the order."""
+    actions: list[OfferedAction]
+    """What can be chosen."""
 
     @classmethod
     def of(cls, entry: AttentionEntry) -> Self:

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from fulfillment.api.schemas.common import Body, Text200, Text500, View
+from fulfillment.api.schemas.common import Actor, Body, Text200, Text500, View
 from fulfillment.db.inventory import MOST_ON_HAND, Article, Movement
 from fulfillment.domain.inventory import MovementKind
 
@@ -23,34 +23,42 @@ def _not_nothing(value: int) -> int:
 Pieces = Annotated[int, Field(strict=True, ge=0, le=MOST_ON_HAND)]
 Delta = Annotated[
     int,
-    Field(strict=True, ge=-MOST_ON_HAND, le=MOST_ON_HAND, description="Pieces more, or less; not 0."),
+    Field(strict=True, ge=-MOST_ON_HAND, le=MOST_ON_HAND, json_schema_extra={"not": {"const": 0}}),
     AfterValidator(_not_nothing),
 ]
 
 
 class CountBody(Body):
-    """So many pieces are in the warehouse. Without a name the old one stays; a new article is called by its SKU."""
+    """What was counted."""
 
     on_hand: Pieces
+    """Pieces in the warehouse; not fewer than open orders hold."""
     name: Text200 | None = None
+    """Without it the old name stays; a new article is called by its SKU."""
 
 
 class AdjustmentBody(Body):
     """So many pieces more or less, and why."""
 
     delta: Delta
+    """Pieces more, or less; not 0."""
     reason: Text500
+    """Why."""
 
 
 class ArticleOut(View):
-    """An article: pieces in the warehouse, those held by open orders, and those left to sell."""
+    """An article: 0 ≤ `reserved` ≤ `on_hand`, always."""
 
     sku: str
     name: str
-    on_hand: int
-    reserved: int
-    available: int
-    version: int
+    on_hand: Annotated[int, Field(ge=0)]
+    """Pieces in the warehouse."""
+    reserved: Annotated[int, Field(ge=0)]
+    """Those held by open orders."""
+    available: Annotated[int, Field(ge=0)]
+    """Those left to sell."""
+    version: Annotated[int, Field(ge=1)]
+    """Counts the changes; in quotes it is the `ETag`."""
 
     @classmethod
     def of(cls, article: Article) -> Self:
@@ -67,14 +75,18 @@ class ArticleOut(View):
 class MovementOut(View):
     """One change of an article's figures; all of them add up to `on_hand` and `reserved`."""
 
-    id: int
+    id: Annotated[int, Field(ge=0)]
     sku: str
     kind: MovementKind
     on_hand_delta: int
+    """Pieces more in the warehouse, or less."""
     reserved_delta: int
+    """Pieces more held by orders, or less."""
     order_id: UUID | None
+    """The order that moved them."""
     reason: str | None
-    actor: str
+    """What was given with an adjustment."""
+    actor: Actor
     at: datetime
 
     @classmethod

@@ -9,13 +9,17 @@ from uuid import UUID
 
 from pydantic import Field
 
-from fulfillment.api.schemas.common import MoneyView, View
+from fulfillment.api.schemas.common import Actor, MoneyView, View, extensible
 from fulfillment.contracts.orders import Line, StartOrder
 from fulfillment.db.questions import AttentionView
 from fulfillment.db.views import AcceptedOrder, EventView, OperationView, OrderView
+from fulfillment.domain.attention import Action
+from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
-from fulfillment.domain.orders import FailureCode, OrderStatus, PaymentStatus
+from fulfillment.domain.operations import OperationKind, OperationState
+from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus, PaymentStatus
+from fulfillment.domain.shipping import ShipmentStatus
 
 ORDERS_PATH = "/v1/orders"
 
@@ -29,17 +33,22 @@ class Links(View):
     """Where to read on."""
 
     self: str
+    """The order."""
     events: str
+    """Its timeline."""
 
 
 class Receipt(View):
     """An order was accepted and will not be lost; the same bytes for every repetition of the request."""
 
     id: UUID
+    """The order, from now on and for ever."""
     status: Literal["received"] = "received"
     reference: str | None
+    """Yours, as it was given."""
     total: MoneyView
     accepted_at: datetime
+    """When the order was accepted first."""
     links: Links
 
     @classmethod
@@ -60,7 +69,8 @@ class LineOut(View):
 
     sku: str
     name: str
-    quantity: int
+    quantity: Annotated[int, Field(ge=1)]
+    """Pieces."""
     unit_price: MoneyView
 
     @classmethod
@@ -77,14 +87,17 @@ class AddressOut(View):
     city: str
     region: str | None
     postal_code: str | None
-    country: str
+    country: Annotated[str, Field(json_schema_extra={"pattern": "^[A-Z]{2}$"})]
+    """ISO 3166-1 alpha-2 code."""
 
 
 class NextAction(View):
     """What the customer must do for the payment to go on."""
 
     type: str
-    url: str
+    """What kind of step it is; `redirect`, say."""
+    url: Annotated[str, Field(json_schema_extra={"format": "uri"})]
+    """Where to send the customer."""
 
 
 class PaymentOut(View):
@@ -92,9 +105,13 @@ class PaymentOut(View):
 
     status: PaymentStatus
     authorized: MoneyView
+    """Set aside at the customer's bank."""
     captured: MoneyView
+    """Taken."""
     refunded: MoneyView
+    """Given back."""
     next_action: NextAction | None
+    """What the customer must do; null: nothing."""
 
 
 class ShipmentOut(View):
@@ -102,7 +119,7 @@ class ShipmentOut(View):
 
     carrier: str
     tracking_number: str
-    status: Literal["booked", "in_transit", "delivered", "lost", "returned", "cancelled"]
+    status: ShipmentStatus
 
 
 class ApprovalOut(View):
@@ -111,6 +128,7 @@ class ApprovalOut(View):
     id: str
     status: str
     waiting_for: list[str]
+    """Roles of which somebody has yet to agree."""
 
 
 class FailureOut(View):
@@ -118,17 +136,23 @@ class FailureOut(View):
 
     code: FailureCode
     message: str
+    """One sentence for the customer."""
 
 
 class AttentionOut(View):
     """An operator must choose one of the order's actions."""
 
-    reason: str
+    reason: AttentionReason
     owner: Literal["operations"] = "operations"
+    """Who is to answer."""
     since: datetime
+    """When the question came up."""
     due_at: datetime | None
+    """When it should be answered."""
     resume_status: OrderStatus | None
-    operation: Annotated[str | None, Field(description="Key of what could not be done.")]
+    """Where the order goes on if the answer is to go on."""
+    operation: str | None
+    """Key of what could not be done, as in the operations of the order."""
 
     @classmethod
     def of(cls, attention: AttentionView) -> Self:
@@ -141,16 +165,17 @@ class AttentionOut(View):
         )
 
 
-class ActionOut(View):
-    """A button."""
+class OfferedAction(View):
+    """An answer an operator may give now."""
 
-    name: str
+    name: Action
     href: str
+    """Where to `POST` it."""
 
 
-def order_actions(order_id: OrderId, names: Iterable[str]) -> list[ActionOut]:
+def order_actions(order_id: OrderId, names: Iterable[Action]) -> list[OfferedAction]:
     """The buttons of an order."""
-    return [ActionOut(name=name, href=f"{order_path(order_id)}/actions/{name}") for name in names]
+    return [OfferedAction(name=name, href=f"{order_path(order_id)}/actions/{name}") for name in names]
 
 
 class OrderOut(View):
@@ -159,20 +184,30 @@ class OrderOut(View):
     id: UUID
     status: OrderStatus
     reference: str | None
+    """Yours, as it was given."""
     customer_id: str
     email: str | None
     requested_by: str | None
-    lines: list[LineOut]
+    """The person for whom it was placed."""
+    lines: Annotated[list[LineOut], Field(min_length=1)]
     total: MoneyView
+    """What all lines cost."""
     shipping_address: AddressOut
     metadata: dict[str, str]
+    """Yours, as they were given."""
     payment: PaymentOut
     shipments: list[ShipmentOut]
+    """The parcels, oldest first."""
     approval: ApprovalOut | None
+    """Null: nobody is asked."""
     failure: FailureOut | None
+    """Null unless the order ended without a delivery."""
     attention: AttentionOut | None
-    actions: list[ActionOut]
-    version: Annotated[int, Field(description="0 until the order is written down.")]
+    """Null unless an operator is asked."""
+    actions: list[OfferedAction]
+    """What an operator can choose now."""
+    version: Annotated[int, Field(ge=0)]
+    """Counts the changes, 0 until the order is written down; in quotes it is the `ETag`."""
     accepted_at: datetime
     updated_at: datetime
 
@@ -242,11 +277,14 @@ def unwritten_order(start: StartOrder) -> OrderView:
 class EventOut(View):
     """One fact of an order's timeline."""
 
-    sequence: int
-    kind: str
-    actor: str
+    sequence: Annotated[int, Field(ge=1)]
+    """Counts the facts of the order, from 1 and without gaps."""
+    kind: Annotated[str, Field(json_schema_extra=extensible(EventKind))]
+    """What happened."""
+    actor: Actor
     at: datetime
     data: dict[str, Any]
+    """What else is known of it, depending on its kind."""
 
     @classmethod
     def of(cls, event: EventView) -> Self:
@@ -257,13 +295,21 @@ class OperationOut(View):
     """One intended effect at a provider, and what is known of it."""
 
     key: str
-    kind: str
+    """Its name, and the idempotency key the provider gets: the order, what is to be done, and a number."""
+    kind: Annotated[str, Field(json_schema_extra=extensible(OperationKind))]
+    """What the provider is asked to do."""
     amount: MoneyView | None
-    state: str
+    """Null where no money moves."""
+    state: Annotated[str, Field(json_schema_extra=extensible(OperationState))]
+    """What is known about it."""
     provider: str
     provider_reference: str | None
+    """What the provider calls the result."""
     refusal: str | None
-    attempts: int
+    """The code of a refusal."""
+    attempts: Annotated[int, Field(ge=0)]
+    """How often the provider was called."""
+    actor: Annotated[str, Field(description="Who brought the order to where this is due.")]
     created_at: datetime
     updated_at: datetime
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from fulfillment.api.schemas.common import (
+    PRINTED,
     Body,
     Country,
     Cursor,
@@ -33,21 +34,33 @@ MOST_PIECES = 1_000_000
 MOST_METADATA = 20
 LARGEST_TOTAL = 10**15
 
+_KEYS: dict[str, Any] = {"propertyNames": {"minLength": 1, "maxLength": 40, **PRINTED}}
+
 Email = Annotated[
     str,
+    # Control characters by number: what `\s` means differs between languages in U+0085.
     StringConstraints(
-        strip_whitespace=True, max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s.\x00-\x1f]+$"
+        strip_whitespace=True,
+        max_length=254,
+        pattern=r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+\.[^@\s.\x00-\x1f\x7f-\x9f]+$",
     ),
 ]
-Token = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[!-~]{1,255}$")]
+Token = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[!-~]{1,255}$"),
+    Field(json_schema_extra={"minLength": 1, "maxLength": 255, "writeOnly": True}),
+]
 
 
 class LineBody(Body):
     """So many pieces of one article at a price for one piece."""
 
     sku: Text100
+    """The article. One that does not exist makes a rejected order, not a refused request."""
     name: Text200
+    """What the customer calls it."""
     quantity: Annotated[int, Field(strict=True, ge=1, le=MOST_PIECES)]
+    """Pieces."""
     unit_price: Price
 
     def to_line(self) -> Line:
@@ -74,6 +87,7 @@ class PaymentBody(Body):
 
     method: Literal["card"]
     token: Token = Field(repr=False)
+    """What the payment provider gave for the card; never shown again."""
 
     def canonical(self) -> dict[str, Any]:
         """What makes two requests the same."""
@@ -119,13 +133,19 @@ class PlaceOrderBody(Body):
     """An order that is already priced."""
 
     customer_id: Text100
+    """Whose order it is."""
     email: Email | None = None
-    reference: Text100 | None = Field(default=None, description="Unique per customer.")
+    reference: Text100 | None = None
+    """Yours; unique per customer."""
     requested_by: Text200 | None = None
+    """The person for whom it is placed: they never approve it."""
     lines: Lines
+    """One currency, no SKU twice."""
     shipping_address: AddressBody
-    payment: PaymentBody | None = Field(default=None, description="Without it the order waits for a payment.")
-    metadata: Annotated[dict[Text40, Text500], Field(max_length=MOST_METADATA)] | None = None
+    payment: PaymentBody | None = None
+    """Without it the order waits for a payment. To be left out of a test order."""
+    metadata: Annotated[dict[Text40, Text500], Field(max_length=MOST_METADATA, json_schema_extra=_KEYS)] | None = None
+    """Yours; answered with the order, and nothing else done with it."""
 
     @property
     def is_test(self) -> bool:
@@ -175,11 +195,19 @@ class PageQuery(BaseModel):
 class OrderQuery(PageQuery):
     """Which orders, and which part of them."""
 
-    status: OrderStatus | None = None
-    customer_id: Text100 | None = None
-    reference: Text100 | None = None
-    placed_from: Instant | None = Field(default=None, description="Accepted at or after this time.")
-    placed_to: Instant | None = Field(default=None, description="Accepted before this time.")
+    status: OrderStatus | None = Field(
+        default=None, description="Only orders in this status.", examples=["awaiting_payment"]
+    )
+    customer_id: Text100 | None = Field(default=None, description="Only this customer's orders.", examples=["C-1007"])
+    reference: Text100 | None = Field(
+        default=None, description="Only orders with this reference of yours.", examples=["WEB-20417"]
+    )
+    placed_from: Instant | None = Field(
+        default=None, description="Accepted at or after this time.", examples=["2026-11-01T00:00:00Z"]
+    )
+    placed_to: Instant | None = Field(
+        default=None, description="Accepted before this time.", examples=["2026-12-01T00:00:00Z"]
+    )
 
     def to_filter(self) -> OrderFilter:
         return OrderFilter(**self.model_dump(exclude={"limit", "cursor"}))

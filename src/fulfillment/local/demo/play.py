@@ -19,6 +19,7 @@ from temporalio.client import Client
 from fulfillment.db.engine import Database, connect
 from fulfillment.domain.orders import AttentionReason, FailureCode
 from fulfillment.invariants import Check, Leniency, check
+from fulfillment.local.callers import OPERATOR, SHOP
 from fulfillment.local.demo.display import following
 from fulfillment.local.demo.errors import DemoError
 from fulfillment.local.demo.figures import measure
@@ -128,6 +129,7 @@ async def _play(file: OrdersFile, out: Console, folder: Path) -> Report:
         endpoints = stack.endpoints
         out.print(f"all of them answer after {time.monotonic() - began:.1f} s: API {endpoints.api}")
         out.print(f"Temporal UI while it runs: {endpoints.temporal_ui}")
+        out.print(f"the API is called with throw-away keys of this stack: {SHOP} orders, {OPERATOR} counts and answers")
         with following(out) as show:
             performing = asyncio.create_task(perform(endpoints, file, show))
             try:

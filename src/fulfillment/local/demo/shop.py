@@ -16,6 +16,7 @@ import httpx2
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import OrderStatus
+from fulfillment.local.callers import OPERATOR, SHOP
 from fulfillment.local.demo.errors import DemoError
 from fulfillment.local.demo.orders_file import Article, FileOrder
 
@@ -110,36 +111,36 @@ class Shop:
     async def count(self, article: Article) -> None:
         """Put an article that is new to the warehouse there."""
         body = {"on_hand": article.on_hand, "name": article.name}
-        await self._send("operator", "PUT", f"/v1/inventory/{quote(article.sku, safe='')}", json=body)
+        await self._send(OPERATOR, "PUT", f"/v1/inventory/{quote(article.sku, safe='')}", json=body)
 
     async def place(self, order: FileOrder) -> Receipt:
         """Place an order and stay until it is paid and booked, or refused, but not for long; not at all in haste."""
         wait = 0 if order.scenario.is_hasty else _WAIT_FOR_OUTCOME
         headers = {"Idempotency-Key": order.idempotency_key, "Prefer": f"wait={wait}"}
-        answer = (await self._send("shop", "POST", "/v1/orders", json=order.body, headers=headers)).json()
+        answer = (await self._send(SHOP, "POST", "/v1/orders", json=order.body, headers=headers)).json()
         return Receipt(id=OrderId(UUID(answer["id"])), accepted_at=datetime.fromisoformat(answer["accepted_at"]))
 
     async def read(self, order_id: OrderId) -> SeenOrder:
         """One order, written down or not."""
-        return SeenOrder.of((await self._send("shop", "GET", _path(order_id))).json())
+        return SeenOrder.of((await self._send(SHOP, "GET", _path(order_id))).json())
 
     async def cancel(self, order_id: OrderId, key: str) -> SeenOrder:
         """Cancel an order; what is told may be from a moment before."""
-        return await self._change("shop", f"{_path(order_id)}/cancel", key, {"reason": _REASON})
+        return await self._change(SHOP, f"{_path(order_id)}/cancel", key, {"reason": _REASON})
 
     async def pay(self, order_id: OrderId, key: str, token: str) -> SeenOrder:
         """Give an order a card; what is told may be from a moment before."""
-        return await self._change("shop", f"{_path(order_id)}/payment", key, {"method": "card", "token": token})
+        return await self._change(SHOP, f"{_path(order_id)}/payment", key, {"method": "card", "token": token})
 
     async def act(self, order_id: OrderId, key: str, action: str) -> SeenOrder:
         """Answer what an order asks an operator."""
-        return await self._change("operator", f"{_path(order_id)}/actions/{action}", key, {"reason": _REASON})
+        return await self._change(OPERATOR, f"{_path(order_id)}/actions/{action}", key, {"reason": _REASON})
 
     async def placed_since(self, moment: datetime) -> AsyncIterator[SeenOrder]:
         """Every order accepted at or after a moment."""
         query: dict[str, str | int] = {"placed_from": moment.isoformat(), "limit": _PAGE}
         while True:
-            page = (await self._send("shop", "GET", "/v1/orders", params=query)).json()
+            page = (await self._send(SHOP, "GET", "/v1/orders", params=query)).json()
             for order in page["items"]:
                 yield SeenOrder.of(order)
             if page["next_cursor"] is None:
@@ -161,7 +162,7 @@ class Shop:
     ) -> httpx2.Response:
         """Repeating is safe: reads change nothing, and the same key or count names the same intention."""
         deadline = time.monotonic() + self._patience
-        sent = {"Authorization": f"Bearer {self._keys.get(role, role)}", **(headers or {})}
+        sent = {"Authorization": f"Bearer {self._keys[role]}", **(headers or {})}
         while True:
             try:
                 answer = await self._http.request(method, self._api + path, headers=sent, json=json, params=params)

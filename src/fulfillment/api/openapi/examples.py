@@ -1,0 +1,224 @@
+"""
+Requests and answers of every operation, as an order of kettles goes through its life. Made up, all of it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Example = Mapping[str, Any]
+Named = Mapping[str, Any]
+"""Values by what they show."""
+
+_ORDER_ID = "6f1c1d5e-2b52-5c39-9a55-0c6f8a3d7b10"
+_ORDER_PATH = f"/v1/orders/{_ORDER_ID}"
+_ACCEPTED = "2026-11-22T10:15:30.125000Z"
+_UPDATED = "2026-11-22T10:15:31.402000Z"
+
+
+def _euros(amount: int) -> dict[str, Any]:
+    return {"amount": amount, "currency": "EUR"}
+
+
+_LINES = [
+    {"sku": "KETTLE-1", "name": "Kettle", "quantity": 2, "unit_price": _euros(4950)},
+    {"sku": "FILTER-3", "name": "Filter", "quantity": 1, "unit_price": _euros(890)},
+]
+_TOTAL = _euros(10790)
+_ADDRESS = {
+    "name": "Ada Lovelace",
+    "line1": "12 Analytical Street",
+    "city": "Münster",
+    "postal_code": "48143",
+    "country": "DE",
+}
+_CARD = {"method": "card", "token": "tok_visa"}
+_UNPAID = {
+    "customer_id": "C-1007",
+    "email": "ada@example.com",
+    "reference": "WEB-20417",
+    "lines": _LINES,
+    "shipping_address": _ADDRESS,
+}
+_TEST_ORDER = {
+    "customer_id": "probe",
+    "lines": [{"sku": "TEST-ORDER", "name": "Probe", "quantity": 1, "unit_price": _euros(100)}],
+    "shipping_address": _ADDRESS,
+}
+
+_RECEIPT = {
+    "id": _ORDER_ID,
+    "status": "received",
+    "reference": "WEB-20417",
+    "total": _TOTAL,
+    "accepted_at": _ACCEPTED,
+    "links": {"self": _ORDER_PATH, "events": f"{_ORDER_PATH}/events"},
+}
+
+
+def _payment(status: str, *, authorized: int = 0, captured: int = 0) -> dict[str, Any]:
+    return {
+        "status": status,
+        "authorized": _euros(authorized),
+        "captured": _euros(captured),
+        "refunded": _euros(0),
+        "next_action": None,
+    }
+
+
+_PAID: dict[str, Any] = {
+    "id": _ORDER_ID,
+    "status": "awaiting_shipment",
+    "reference": "WEB-20417",
+    "customer_id": "C-1007",
+    "email": "ada@example.com",
+    "requested_by": None,
+    "lines": _LINES,
+    "total": _TOTAL,
+    "shipping_address": {**_ADDRESS, "line2": None, "region": None},
+    "metadata": {"channel": "web"},
+    "payment": _payment("captured", authorized=10790, captured=10790),
+    "shipments": [{"carrier": "sandbox", "tracking_number": "SBX-4T7KQ2", "status": "booked"}],
+    "approval": None,
+    "failure": None,
+    "attention": None,
+    "actions": [],
+    "version": 7,
+    "accepted_at": _ACCEPTED,
+    "updated_at": _UPDATED,
+}
+_PLACED = {
+    **_PAID,
+    "status": "awaiting_payment",
+    "payment": _payment("none"),
+    "shipments": [],
+    "version": 2,
+}
+_CANCELLED = {**_PLACED, "status": "cancelled", "version": 3}
+_CANCELLED["failure"] = {"code": "cancelled", "message": "The order was cancelled."}
+_QUESTION = {
+    "reason": "undo_failed",
+    "owner": "operations",
+    "since": "2026-11-22T10:20:00Z",
+    "due_at": "2026-11-23T10:20:00Z",
+    "resume_status": "cancelling",
+    "operation": f"{_ORDER_ID}:void:1",
+}
+_BUTTONS = [{"name": name, "href": f"{_ORDER_PATH}/actions/{name}"} for name in ("retry", "skip", "resolved_by_hand")]
+
+_ARTICLE = {"sku": "KETTLE-1", "name": "Kettle", "on_hand": 120, "reserved": 2, "available": 118, "version": 4}
+_ADJUSTED = {
+    "id": 311,
+    "sku": "KETTLE-1",
+    "kind": "adjusted",
+    "on_hand_delta": 20,
+    "reserved_delta": 0,
+    "order_id": None,
+    "reason": "delivery 4711",
+    "actor": "key:warehouse",
+    "at": "2026-11-22T09:00:00Z",
+}
+_HELD = {
+    **_ADJUSTED,
+    "id": 312,
+    "kind": "held",
+    "on_hand_delta": 0,
+    "reserved_delta": 2,
+    "order_id": _ORDER_ID,
+    "reason": None,
+    "actor": "key:shop",
+    "at": _UPDATED,
+}
+_EVENTS = [
+    {"sequence": 1, "kind": "order_received", "actor": "key:shop", "at": _ACCEPTED, "data": {}},
+    {"sequence": 2, "kind": "stock_held", "actor": "system", "at": _ACCEPTED, "data": {}},
+]
+_OPERATION = {
+    "key": f"{_ORDER_ID}:authorize:1",
+    "kind": "authorize",
+    "amount": _TOTAL,
+    "state": "done",
+    "provider": "sandbox",
+    "provider_reference": "auth_8Zq1",
+    "refusal": None,
+    "attempts": 1,
+    "actor": "key:shop",
+    "created_at": _ACCEPTED,
+    "updated_at": _UPDATED,
+}
+_PARCEL = {"tracking_number": "SBX-4T7KQ2", "reference": _ORDER_ID, "occurred_at": "2026-11-23T08:30:00Z"}
+
+
+def _page(*items: Example, next_cursor: str | None = None) -> dict[str, Any]:
+    return {"items": list(items), "next_cursor": next_cursor}
+
+
+REQUESTS: Mapping[str, Named] = {
+    "placeOrder": {
+        "paid by card": {**_UNPAID, "payment": _CARD, "metadata": {"channel": "web"}},
+        "paid later": _UNPAID,
+        "test order": _TEST_ORDER,
+    },
+    "cancelOrder": {"changed mind": {"reason": "the customer changed their mind"}},
+    "payOrder": {"card": _CARD},
+    "putOrderLines": {"one line": {"lines": _LINES[:1]}},
+    "putOrderAddress": {"other street": {**_ADDRESS, "line1": "3 Engine Lane"}},
+    "actOnOrder": {
+        "retry": {"reason": "the provider is back"},
+        "it happened": {"reason": "seen at the provider", "provider_reference": "auth_8Zq1"},
+    },
+    "recoverOrder": {
+        "go on": {"reason": "its workflow was terminated by mistake"},
+        "undo": {"reason": "the customer gave up", "undo": True},
+    },
+    "putArticle": {"counted": {"on_hand": 120, "name": "Kettle"}},
+    "adjustArticle": {
+        "goods came": {"delta": 20, "reason": "delivery 4711"},
+        "broken": {"delta": -1, "reason": "broken"},
+    },
+    "receiveCarrierEvent": {
+        "picked up": {"type": "parcel.picked_up", "timestamp": "2026-11-23T08:31:00Z", "data": _PARCEL}
+    },
+}
+"""What may be sent, by operation."""
+
+ANSWERS: Mapping[tuple[str, str], Named] = {
+    ("placeOrder", "202"): {"accepted": _RECEIPT},
+    ("placeOrder", "200"): {"paid": _PAID, "waits for a payment": _PLACED},
+    ("getOrder", "200"): {
+        "paid": _PAID,
+        "needs attention": {**_PAID, "status": "needs_attention", "attention": _QUESTION, "actions": _BUTTONS},
+    },
+    ("listOrders", "200"): {"last page": _page(_PAID)},
+    ("listOrderEvents", "200"): {"first page": _page(*_EVENTS, next_cursor="Mg")},
+    ("listOrderOperations", "200"): {"authorised": _page(_OPERATION)},
+    ("cancelOrder", "202"): {"being undone": {**_PAID, "status": "cancelling", "version": 8}},
+    ("cancelOrder", "200"): {"cancelled": _CANCELLED},
+    ("payOrder", "202"): {"being paid": {**_PLACED, "status": "processing", "version": 3}},
+    ("putOrderLines", "200"): {
+        "one line": {**_PLACED, "lines": _LINES[:1], "total": _euros(9900), "version": 3},
+    },
+    ("putOrderAddress", "200"): {
+        "other street": {
+            **_PLACED,
+            "shipping_address": {**_PAID["shipping_address"], "line1": "3 Engine Lane"},
+            "version": 3,
+        },
+    },
+    ("actOnOrder", "202"): {"goes on": {**_PAID, "status": "cancelling", "version": 9}},
+    ("recoverOrder", "202"): {"goes on": {**_PAID, "status": "processing", "version": 5}},
+    ("recoverOrder", "200"): {"has ended": _CANCELLED},
+    ("listAttention", "200"): {"one question": _page({"order_id": _ORDER_ID, **_QUESTION, "actions": _BUTTONS})},
+    ("listArticles", "200"): {"first page": _page(_ARTICLE, next_cursor="IktFVFRMRS0xIg")},
+    ("getArticle", "200"): {"kettle": _ARTICLE},
+    ("putArticle", "200"): {"corrected": {**_ARTICLE, "version": 5}},
+    ("putArticle", "201"): {"new": {**_ARTICLE, "reserved": 0, "available": 120, "version": 1}},
+    ("adjustArticle", "201"): {"goods came": _ADJUSTED},
+    ("listMovements", "200"): {"newest first": _page(_HELD, _ADJUSTED)},
+    ("explainProblem", "200"): {"page": "<!doctype html>…"},
+}
+"""What may be answered, by operation and status."""
+
+
+def shown(values: Named) -> dict[str, Any]:
+    """The `examples` of a body."""
+    return {name.replace(" ", "_"): {"summary": name.capitalize(), "value": value} for name, value in values.items()}
