@@ -1,6 +1,6 @@
 # One word per task: `make help` lists them. Needs Python 3.11 or newer and a package registry; no root, no Docker.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint format bench faults chaos clean uv
+.PHONY: help demo up test check lint format bench faults chaos fuzz clean uv
 
 UV_VERSION := 0.13.9
 
@@ -28,9 +28,9 @@ demo: uv ## Place orders over HTTP and follow each to the door (ORDERS=file for 
 up: uv ## Run the whole service on this machine until Ctrl-C
 	$(RUN) fulfillment dev
 
-# Those that break machines on purpose run by themselves: see `check`, `faults` and `chaos`.
+# Those that take a machine for themselves run by themselves: see `check`, `faults`, `chaos` and `fuzz`.
 test: uv ## Run the tests (ARGS for pytest)
-	$(RUN) --group test pytest -n auto --ignore=tests/faults --ignore=tests/chaos $(ARGS)
+	$(RUN) --group test pytest -n auto --ignore=tests/faults --ignore=tests/chaos --ignore=tests/fuzz $(ARGS)
 
 check: uv ## Run everything that CI runs
 	PATH="$(abspath $(dir $(OWN_UV))):$$PATH" bash .ci/run
@@ -38,7 +38,7 @@ check: uv ## Run everything that CI runs
 lint: uv ## Check style, types and import rules
 	$(RUN) --group test --group quality ruff check
 	$(RUN) --group test --group quality ruff format --check
-	$(RUN) --group test --group quality mypy
+	$(RUN) --group test --group fuzz --group quality mypy
 	$(RUN) --group test --group quality lint-imports
 
 format: uv ## Put the code into its standard form
@@ -53,6 +53,9 @@ faults: uv ## Let every step and every undo fail in every way, check what become
 
 chaos: uv ## Kill processes in the middle of orders and check that everything adds up (ARGS=--help)
 	$(RUN) --group test python -m tests.chaos $(ARGS)
+
+fuzz: uv ## Send random requests, judged by the service's own OpenAPI document (ARGS=--help)
+	$(RUN) --group test --group fuzz python -m tests.fuzz $(ARGS)
 
 clean: ## Remove what running, testing and checking left behind
 	rm -rf .local .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .ci/openapi/node_modules .coverage* dist build

@@ -230,7 +230,7 @@ def _actor() -> ScalarSelect[Any]:
         .where(
             events.order_id == _ORDER,
             decided,
-            or_(OperationKind.AUTHORIZE.value != _KIND, events.kind == EventKind.ORDER_RECEIVED.value),
+            or_(_KIND.is_distinct_from(OperationKind.AUTHORIZE.value), events.kind == EventKind.ORDER_RECEIVED.value),
         )
         .order_by(events.sequence.desc())
         .limit(1)
