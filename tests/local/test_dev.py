@@ -3,7 +3,6 @@
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from fulfillment.local.endpoints import Endpoints
+from fulfillment.api_key import ApiKey
+from fulfillment.cli.dev import _welcome
+from fulfillment.local.callers import CALLERS
+from fulfillment.local.endpoints import FILE_NAME, Endpoints
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -82,31 +84,23 @@ def test_whoever_follows_what_it_prints_is_let_in_and_no_key_is_printed_or_logge
     assert [name for name, key in endpoints.api_keys.items() if key in logs] == []
 
 
-def test_on_a_terminal_people_are_told_the_same_in_words(tmp_path: Path) -> None:
-    leading, following = os.openpty()
-    command = [sys.executable, "-m", "fulfillment", "dev", "--free-ports", "--state", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=following, stderr=following, env={**os.environ, "COLUMNS": "200"})
-    os.close(following)
-    said = ""
-    try:
-        while "in the folder this was started in" not in said:
-            said += os.read(leading, 65536).decode(errors="replace")
-        endpoints = Endpoints.read(tmp_path)
-        process.send_signal(signal.SIGINT)
-        while chunk := _rest(leading):
-            said += chunk
-    finally:
-        process.kill()
-        process.wait()
-        os.close(leading)
+def test_on_a_terminal_people_are_told_the_same_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    file, endpoints = tmp_path / FILE_NAME, an_endpoint()
 
+    _welcome(file, endpoints)
+
+    said = capsys.readouterr().out
     assert f'  curl -H "Authorization: Bearer $SHOP" {endpoints.api}/v1/orders' in said
-    assert f"of {', '.join(endpoints.api_keys)}: in {tmp_path}/endpoints.json" in said
+    assert f"of {', '.join(endpoints.api_keys)}: in {file}" in said
     assert [name for name, key in endpoints.api_keys.items() if key in said] == []
 
 
-def _rest(terminal: int) -> str:
-    try:
-        return os.read(terminal, 65536).decode(errors="replace")
-    except OSError:  # how a terminal says that nobody writes to it any more
-        return ""
+def an_endpoint() -> Endpoints:
+    keys = {name: ApiKey.new().text for name in CALLERS}
+    addresses = dict.fromkeys(
+        ("api", "docs", "temporal", "temporal_namespace", "temporal_ui", "sandbox", "database_dsn"), "http://here"
+    )
+    return Endpoints(**addresses, metrics={}, api_keys=keys, carrier_secret="whsec_hidden", pids={})
