@@ -33,6 +33,7 @@ from fulfillment.domain.errors import (
     PaymentNotAwaited,
     PreconditionFailed,
     StockShort,
+    TooManyChanges,
     Unavailable,
     UnknownSku,
 )
@@ -53,6 +54,7 @@ _REFUSALS: dict[str | None, type[DomainError]] = {
         PaymentNotAwaited,
         PreconditionFailed,
         StockShort,
+        TooManyChanges,
         UnknownSku,
     )
 }
@@ -90,7 +92,8 @@ class OrderOrchestrator:
 
     Every method raises `Unavailable` when Temporal cannot answer; repeating the call is safe. A change is asked for
     under the id of its Update: the same id never changes anything twice. It raises `OrderEnded` when no workflow runs
-    the order, and `Unavailable` also when no worker answers within `patience`.
+    the order, `Unavailable` also when no worker answers within `patience`, and `TooManyChanges` when the order has
+    taken as many as any order may.
     """
 
     def __init__(self, client: Client, patience: timedelta = UPDATE_TIMEOUT) -> None:

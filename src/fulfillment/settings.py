@@ -13,10 +13,19 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from fulfillment.domain.identity import Scope
+from fulfillment.domain.identity import ROLE_FORM, Scope, is_role
 from fulfillment.domain.keyring import Key, parse_keys
 
 
@@ -41,7 +50,11 @@ class Database(_Section):
     """The PostgreSQL behind orders, stock and the operations ledger."""
 
     url: SecretStr = Field(description="`postgresql://user:password@host:5432/name`; a socket folder goes in `?host=`.")
-    pool_size: int = Field(default=10, ge=1, description="Connections a process keeps; at least as many as busy slots.")
+    pool_size: int = Field(
+        default=10,
+        ge=1,
+        description="Connections a process keeps; at least as many as busy slots. The API has 8 more for API keys.",
+    )
     pool_timeout: Duration = Field(default=timedelta(seconds=5), description="Wait for a free connection, then 503.")
     statement_timeout: Duration = Field(default=timedelta(seconds=10), description="Upper bound of one statement.")
     pooler: bool = Field(
@@ -202,10 +215,17 @@ def _document(value: object) -> object:
         raise ValueError(msg) from None
 
 
+def _role(value: str) -> str:
+    if not is_role(value):
+        msg = f"a role has {ROLE_FORM}"
+        raise ValueError(msg)
+    return value
+
+
 JwtAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Asymmetric ones alone: whoever could check a token by a shared secret could also make one."""
 ClaimName = Annotated[str, Field(min_length=1, max_length=200)]
-RoleName = Annotated[str, Field(min_length=1, max_length=100)]
+RoleName = Annotated[str, AfterValidator(_role)]
 
 
 class Jwt(_Section):
@@ -224,7 +244,7 @@ class Jwt(_Section):
         default=timedelta(minutes=5),
         gt=timedelta(0),
         le=timedelta(days=1),
-        description="How long fetched keys are used, so how long a withdrawn one still works.",
+        description="How long fetched keys are used; a withdrawn one works up to 10 s longer, until they are renewed.",
     )
     scope_claim: ClaimName = Field(default="scope", description="Scopes: a list, or a text with spaces between.")
     roles_claim: ClaimName = Field(default="roles", description="Roles: the same.")
@@ -297,6 +317,11 @@ class Limits(_Section):
         default=timedelta(seconds=5),
         gt=timedelta(0),
         description="How long a connection may be idle; more than what a proxy in front keeps its own open for.",
+    )
+    connections: int = Field(
+        default=1000,
+        ge=1,
+        description="Open at a time, per API process; it may need 200 file descriptors more than this (`ulimit -n`).",
     )
 
     @field_validator("rate")

@@ -19,7 +19,8 @@ from fulfillment.contracts.payments import AuthorizePayment, CapturePayment, Rev
 from fulfillment.contracts.providers import Patience
 from fulfillment.contracts.shipping import BookShipment, CancelledShipment, CancelShipment, ShipmentBooked
 from fulfillment.contracts.steps import TakePayment
-from fulfillment.db.operations import Intent, intend
+from fulfillment.db.intents import Intent
+from fulfillment.db.operations import intend
 from fulfillment.db.tables import operations
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money

@@ -10,9 +10,12 @@ import httpx2
 import pytest
 from temporalio.client import Client, WorkflowHandle
 
+from fulfillment.db.engine import Database
 from fulfillment.domain.ids import OrderId
 from fulfillment.settings import Settings
 from tests.api.carrier import Carrier, start
+from tests.api.key_stand import Stand, a_stand
+from tests.fixtures.settings import MakeSettings
 
 
 @pytest.fixture
@@ -32,3 +35,10 @@ async def waiting(temporal: Client) -> AsyncIterator[WorkflowHandle[Any, Any]]:
     yield handle
     if (await handle.describe()).close_time is None:
         await handle.terminate()
+
+
+@pytest.fixture
+async def stand(make_settings: MakeSettings, database_url: str, database: Database) -> AsyncIterator[Stand]:
+    """A register of keys whose way to the database can be cut."""
+    async with a_stand(make_settings, database_url, database) as stand:
+        yield stand

@@ -2,6 +2,7 @@
 API keys over HTTP: what a good one opens, what a bad one hears, and when it stops.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from sqlalchemy import text, update
 
+from fulfillment.api.identity.credentials import Authenticator
+from fulfillment.api.identity.keys import KeyRegister
 from fulfillment.api.resources import ApiResources
 from fulfillment.api_key import ApiKey
 from fulfillment.db import principals
@@ -19,10 +22,13 @@ from fulfillment.db.engine import Database
 from fulfillment.db.tables import api_keys
 from fulfillment.domain.identity import Scope
 from tests.api.bodies import a_key, an_order
+from tests.api.key_stand import is_used
 from tests.api.writing import id_in, start_of, write
+from tests.fixtures.api import serving
 from tests.fixtures.identity import TESTER_KEY, a_caller, calling
 from tests.fixtures.logs import LogLines
 from tests.fixtures.queries import counting_queries
+from tests.fixtures.waiting import until
 
 ORDERS = "/v1/orders"
 SHOP = (Scope.ORDERS_PLACE, Scope.ORDERS_READ)
@@ -196,16 +202,21 @@ async def test_the_scheme_is_read_as_http_has_it(api: httpx2.AsyncClient, scheme
     assert (await caller.get(ORDERS, headers={"Authorization": f"{scheme}{TESTER_KEY.text}"})).status_code == 200
 
 
-async def test_a_request_asks_once_whose_its_key_is(api: httpx2.AsyncClient, database: Database) -> None:
+async def test_a_request_asks_once_whose_its_key_is_and_its_use_is_noted_once(
+    resources: ApiResources, database: Database
+) -> None:
     key = await a_caller(database, "shop", *SHOP)
-    # The pool of the API is the one of the test.
-    with counting_queries(database) as first:
-        await status(api, key)
-    with counting_queries(database) as second:
-        await status(api, key)
-    about_keys = [sum("api_keys" in query for query in queries) for queries in (first, second)]
+    # Here keys are looked up on connections of the test, which can count.
+    watched = replace(resources, identity=Authenticator(KeyRegister(database), None))
+    with counting_queries(database) as queries:
+        async with serving(watched) as api:
+            statuses = [await status(api, key)]
+            await until(lambda: is_used(database, key))
+            statuses.append(await status(api, key))
 
-    assert about_keys == [2, 1]
+    assert statuses == [200, 200]
+    assert sum("use_is_news" in query for query in queries) == 2
+    assert sum(query.startswith("UPDATE api_keys") for query in queries) == 1
 
 
 async def test_every_request_is_counted_by_how_its_credentials_fared(

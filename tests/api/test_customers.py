@@ -51,6 +51,11 @@ async def listed(client: httpx2.AsyncClient, **parameters: Any) -> list[str]:
             return whose
 
 
+async def timeline(client: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = (await client.get(f"{path}/events", params={"limit": 200})).json()["items"]
+    return events
+
+
 def test_a_customer_has_no_other_scopes_whatever_it_was_given() -> None:
     assert Principal(id="jwt:issuer#ada", scopes=frozenset(Scope), customer_id="C-1").scopes == CUSTOMER_SCOPES
 
@@ -59,8 +64,9 @@ async def test_a_customer_reads_its_own_orders_alone(
     api: httpx2.AsyncClient, resources: ApiResources, customer: httpx2.AsyncClient
 ) -> None:
     own, foreign = [await placed(api, resources, name) for name in ("C-1", "C-2")]
+    assert (await customer.get(own)).json() == (await api.get(own)).json()
+    assert [event["kind"] for event in await timeline(customer, own)] == ["order_received", "stock_held"]
     for part in ("", "/events"):
-        assert (await customer.get(own + part)).json() == (await api.get(own + part)).json()
         assert refusal(await customer.get(foreign + part)) == NOT_FOUND
 
 
@@ -203,3 +209,47 @@ async def test_a_key_of_one_caller_replays_nothing_to_another(staffed: Staffed) 
     assert [answer.headers.get("idempotency-replayed") for answer in paid] == [None, None, "true"]
     assert [refusal(answer) for answer in paid] == [(202, None), (409, "payment_not_awaited"), (202, None)]
     assert [answer.headers.get("idempotency-replayed") for answer in (*cancelled, last)] == [None, "true", None]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_customer_is_not_told_who_worked_on_its_order_and_what_they_wrote(staffed: Staffed) -> None:
+    shopper, callers, _ = staffed
+    customer, ada = await callers.bound("reader", "C-1"), await callers.named("ada.lovelace")
+    path = await shopper.place()
+    await shopper.becomes(path, "awaiting_shipment")
+    await shopper.hear(path, "lost")
+    await shopper.becomes(path, "needs_attention")
+    await ada.post(f"{path}/actions/refund", json={"reason": "that one always complains"})
+    await shopper.becomes(path, "cancelled")
+
+    whole, shown = await timeline(shopper.api, path), await timeline(customer, path)
+
+    renamed = {"key:tests": "operator", "key:ada.lovelace": "operator"}
+    without = [{name: value for name, value in event["data"].items() if name != "reason"} for event in whole]
+    assert {event["actor"] for event in whole} == {*renamed, "system", "carrier:sandbox"}
+    assert "always complains" in str(whole)
+    assert shown == [
+        {**event, "actor": renamed.get(event["actor"], event["actor"]), "data": data}
+        for event, data in zip(whole, without, strict=True)
+    ]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_customer_sees_what_it_did_itself_and_why(staffed: Staffed) -> None:
+    shopper, callers, _ = staffed
+    customer, partner = [await callers.bound(name, "C-1") for name in ("canceller", "partner")]
+    path = await shopper.place()
+    await shopper.becomes(path, "awaiting_shipment")
+    await customer.post(f"{path}/cancel", json=REASON, headers=a_key())
+    await shopper.becomes(path, "cancelled")
+
+    async def asked(client: httpx2.AsyncClient) -> list[tuple[str, str | None]]:
+        events = await timeline(client, path)
+        return [
+            (event["actor"], event["data"].get("reason"))
+            for event in events
+            if event["kind"] == "cancellation_requested"
+        ]
+
+    assert await asked(customer) == [("key:canceller", REASON["reason"])]
+    assert await asked(partner) == [("operator", None)]

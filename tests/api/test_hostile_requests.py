@@ -89,7 +89,10 @@ RAW: dict[str, tuple[bytes, tuple[int, str | None]]] = {
     "a path with an escaped NUL": (get(b"/v1/inventory/a%00b"), INVALID),
     "a path that climbs": (get(b"/v1/../../etc/passwd"), LOST),
     "a path that climbs by escapes": (get(b"/v1/%2e%2e/%2e%2e/etc/passwd"), LOST),
-    "a path with an escaped slash": (get(b"/v1%2forders"), LISTED),
+    "a path with an escaped slash": (get(b"/v1%2forders"), LOST),
+    "a path with an escaped slash in capitals": (get(b"/v1%2Forders?limit=1"), LOST),
+    "a path with an escaped slash, as a proxy is asked": (get(b"http://example.com/v1%2forders"), LOST),
+    "a query with a slash and dots": (get(b"/v1/orders?reference=%2f..%2f%5c"), LISTED),
     "two slashes": (get(b"//v1//orders"), LOST),
     "a path of 7 KiB": (get(b"/v1/orders/" + b"a" * 7000), LOST),
     "a path of 64 KiB": (get(b"/v1/orders/" + b"a" * 65_536), (414, "uri_too_long")),
@@ -272,6 +275,25 @@ async def test_odd_parameters_are_refused(api: httpx2.AsyncClient, log_lines: Lo
         for value in ODD:
             assert (await api.get("/v1/orders", params={name: value})).status_code == 422, (name, value)
     assert broken(log_lines()) == []
+
+
+async def test_a_path_that_can_be_read_in_two_ways_leads_nowhere(api: httpx2.AsyncClient) -> None:
+    for name in ("a%2Fb", "a%2fb", "a%5Cb", "a%5cb", "%2e", "%2E%2e", ".%2e", "%2E."):
+        for path in (f"/v1/inventory/{name}", f"/v1/inventory/{name}?"):
+            made = await api.put(path, json={"on_hand": 1})
+            assert (made.status_code, made.json()["code"]) == (404, "not_found"), path
+    async with connected(api) as raw:
+        for written in (b"a\\b", b".", b"..", b"../inventory/c"):
+            await raw.send(post(body=b'{"on_hand": 1}', target=b"/v1/inventory/" + written).replace(b"POST", b"PUT"))
+            assert (await raw.answer()).code == "not_found"
+    assert (await api.get("/v1/inventory")).json()["items"] == []
+
+
+async def test_a_path_that_needs_escapes_can_be_read_in_one_way(api: httpx2.AsyncClient) -> None:
+    for sku in ("a b", "a+b", "50%", "%2F", "Ähre #1", "漢?", "..a", "a..", "...", ".a"):
+        made = await api.put(f"/v1/inventory/{quote(sku, safe='')}", json={"on_hand": 1})
+        assert (made.status_code, made.json()["sku"]) == (201, sku), made.text
+        assert (await api.get(made.headers["location"])).json()["sku"] == sku
 
 
 async def test_an_id_that_is_none_is_an_order_that_does_not_exist(api: httpx2.AsyncClient, log_lines: LogLines) -> None:

@@ -14,9 +14,12 @@ from fulfillment.api.identity import jwks
 from fulfillment.api.identity.jwks import IssuerKeys, KeysUnavailable, read_keys
 from fulfillment.settings import Jwt
 from tests.fixtures.issuer import KID, Issuer, jwk, leaked, running_issuer
+from tests.fixtures.waiting import until
 
 ALL = ("RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 LIFETIME = 300
+LATEST = LIFETIME + jwks.RENEWAL.total_seconds()
+"""From then on nobody relies on keys without asking."""
 
 
 class Clock:
@@ -58,7 +61,9 @@ async def test_keys_are_fetched_once_per_lifetime(keys: IssuerKeys, issuer: Issu
     assert issuer.requests == ["GET /jwks.json HTTP/1.1"]
 
     clock.pass_by(LIFETIME + 1)
-    assert await knows(keys)
+    for _ in range(10):
+        assert await knows(keys)
+        await asyncio.sleep(0.05)
     assert len(issuer.requests) == 2
 
 
@@ -95,21 +100,41 @@ async def test_made_up_keys_cause_one_fetch_in_thirty_seconds(keys: IssuerKeys, 
     assert await flood(200) == 1
 
 
-async def test_a_withdrawn_key_stops_with_the_lifetime(keys: IssuerKeys, issuer: Issuer, clock: Clock) -> None:
+async def test_a_withdrawn_key_stops_with_the_first_fetch_after_the_lifetime(
+    keys: IssuerKeys, issuer: Issuer, clock: Clock
+) -> None:
     await knows(keys)
     issuer.keys[:] = [jwk("rsa-2")]
 
     clock.pass_by(LIFETIME - 1)
     assert await knows(keys)
+    assert len(issuer.requests) == 1
     clock.pass_by(2)
-    assert not await knows(keys)
+    assert await knows(keys)
+
+    async def is_withdrawn() -> bool:
+        return not await knows(keys)
+
+    await until(is_withdrawn)
     assert await knows(keys, "rsa-2")
+
+
+async def test_a_withdrawn_key_is_not_used_once_more_after_a_pause(
+    keys: IssuerKeys, issuer: Issuer, clock: Clock
+) -> None:
+    await knows(keys)
+    issuer.keys[:] = [jwk("rsa-2")]
+    issuer.delay = 0.2
+
+    clock.pass_by(LATEST)
+    assert await asyncio.gather(*(knows(keys) for _ in range(10))) == [False] * 10
+    assert len(issuer.requests) == 2
 
 
 async def test_an_empty_key_set_withdraws_all_keys(keys: IssuerKeys, issuer: Issuer, clock: Clock) -> None:
     await knows(keys)
     issuer.keys.clear()
-    clock.pass_by(LIFETIME + 1)
+    clock.pass_by(LATEST)
 
     assert not await knows(keys)
 
@@ -160,20 +185,37 @@ async def test_a_key_nobody_can_look_up_is_not_called_bad(keys: IssuerKeys, issu
     assert await knows(keys)
 
 
-async def test_an_issuer_that_never_answers_delays_one_request_only(issuer: Issuer, clock: Clock) -> None:
+async def test_an_issuer_that_never_answers_delays_nobody_whose_key_is_known(issuer: Issuer, clock: Clock) -> None:
     keys = IssuerKeys(Jwt(**issuer.settings), clock, patience=timedelta(seconds=0.7))
     await knows(keys)
     issuer.delay = 30
-    clock.pass_by(LIFETIME + 1)
-    assert await knows(keys)
-    clock.pass_by(jwks.RETRY_PAUSE.total_seconds())
 
-    trying = asyncio.create_task(knows(keys))
+    clock.pass_by(LIFETIME + 1)
+    for attempt in (2, 3):
+        stranger = asyncio.create_task(knows(keys, "made-up"))
+        await asyncio.sleep(0.05)
+        assert all(await asyncio.gather(*(knows(keys) for _ in range(50))))
+        assert not stranger.done()
+        with pytest.raises(KeysUnavailable):
+            await stranger
+        assert len(issuer.requests) == attempt
+        clock.pass_by(jwks.RETRY_PAUSE.total_seconds())
+
+
+async def test_after_a_pause_an_issuer_that_never_answers_is_waited_for_once(issuer: Issuer, clock: Clock) -> None:
+    keys = IssuerKeys(Jwt(**issuer.settings), clock, patience=timedelta(seconds=0.7))
+    await knows(keys)
+    issuer.delay = 30
+
+    clock.pass_by(LATEST)
+    assert all(await asyncio.gather(*(knows(keys) for _ in range(10))))
+    assert len(issuer.requests) == 2
+    clock.pass_by(jwks.RETRY_PAUSE.total_seconds())
+    stranger = asyncio.create_task(knows(keys, "made-up"))
     await asyncio.sleep(0.05)
-    assert all(await asyncio.gather(*(knows(keys) for _ in range(50))))
-    assert not trying.done()
-    assert await trying
-    assert len(issuer.requests) == 3
+    assert await knows(keys)
+    assert not stranger.done()
+    stranger.cancel()
 
 
 async def test_a_request_that_is_given_up_does_not_keep_others_from_fetching(keys: IssuerKeys, issuer: Issuer) -> None:
@@ -183,6 +225,7 @@ async def test_a_request_that_is_given_up_does_not_keep_others_from_fetching(key
     impatient.cancel()
 
     assert await knows(keys)
+    assert len(issuer.requests) == 1
 
 
 RUBBISH = {
@@ -208,7 +251,7 @@ async def test_rubbish_does_not_replace_the_last_keys(
     await knows(keys)
     for name, value in answer.items():
         setattr(issuer, name, value)
-    clock.pass_by(LIFETIME + 1)
+    clock.pass_by(LATEST)
 
     assert await knows(keys)
     assert len(issuer.requests) == 2

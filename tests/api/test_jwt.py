@@ -203,7 +203,7 @@ async def test_a_mapping_replaces_our_own_names(issuer: Issuer) -> None:
 async def test_roles_count_as_they_are_without_a_mapping(issuer: Issuer) -> None:
     verifier = TokenVerifier(Jwt(**issuer.settings))
 
-    caller = await verifier.principal(token(roles=["manager", "two words", "\ud800", "r" * 101, ""]))
+    caller = await verifier.principal(token(roles=["manager", "Manager", "two words", "\ud800", "r" * 64, ""]))
 
     assert caller is not None
     assert caller.roles == {"manager"}

@@ -41,6 +41,7 @@ WRONG = [
     ({"SCOPES": "shop=orders:place"}, "FULFILLMENT_JWT__SCOPES: must be JSON"),
     ({"SCOPES": '{"shop": ["orders:plaec"]}'}, "FULFILLMENT_JWT__SCOPES__SHOP__0: Input should be 'orders:place'"),
     ({"ROLES": '["manager"]'}, "FULFILLMENT_JWT__ROLES"),
+    ({"ROLES": '{"grp-7": ["Manager"]}'}, "FULFILLMENT_JWT__ROLES__GRP-7__0: a role has 1 to 63 of a-z"),
     ({"ISUER": "https://login.example.com"}, "FULFILLMENT_JWT__ISUER"),
 ]
 

@@ -137,10 +137,11 @@ def test_every_code_is_answered_by_an_operation() -> None:
 def test_a_problem_with_a_code_of_another_operation_does_not_fit() -> None:
     answer = resolved(DOCUMENT, DOCUMENT["paths"]["/v1/orders/{order_id}/payment"]["post"]["responses"]["409"])
     (content,) = answer["content"].values()
-    (example,) = content["examples"].values()
+    check = validator(DOCUMENT, content["schema"])
 
-    assert validator(DOCUMENT, content["schema"]).is_valid(example["value"])
-    assert not validator(DOCUMENT, content["schema"]).is_valid({**example["value"], "code": "below_reserved"})
+    for example in content["examples"].values():
+        assert check.is_valid(example["value"])
+        assert not check.is_valid({**example["value"], "code": "below_reserved"})
 
 
 def test_every_body_and_every_answer_has_examples_that_fit() -> None:

@@ -4,84 +4,24 @@ API keys while the database is away: callers seen good lately go on, all others 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text, update
 from temporalio.client import Client
 
 from fulfillment.api.identity.credentials import Authenticator
 from fulfillment.api.identity.keys import PATIENCE, PAUSE, REMEMBERED, KeyRegister
-from fulfillment.api.problems import Problem
 from fulfillment.api.resources import ApiResources
 from fulfillment.api_key import ApiKey
-from fulfillment.db import principals
-from fulfillment.db.engine import Database, connect
 from fulfillment.db.tables import api_keys
 from fulfillment.domain.identity import Scope
-from fulfillment.settings import Settings
 from tests.api.bodies import a_key, an_order
+from tests.api.key_stand import Stand
 from tests.fixtures.api import serving
 from tests.fixtures.identity import TESTER_KEY, a_caller, calling
 from tests.fixtures.logs import LogLines
-from tests.fixtures.proxy import Proxy, proxy_to_database
-from tests.fixtures.settings import MakeSettings
-
-
-@dataclass
-class Clock:
-    """Moves only when it is told to."""
-
-    seconds: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    def move(self, span: timedelta) -> None:
-        self.seconds += span.total_seconds()
-
-
-@dataclass(kw_only=True)
-class Stand:
-    """A register of keys whose way to the database can be cut, and whose clock can be moved."""
-
-    settings: Settings
-    far: Database
-    near: Database
-    proxy: Proxy
-    clock: Clock = field(default_factory=Clock)
-
-    def __post_init__(self) -> None:
-        self.register = KeyRegister(self.far, self.clock)
-
-    async def outcome(self, key: ApiKey) -> str:
-        """How a key fares."""
-        try:
-            return (await self.register.check(key.text)).outcome
-        except Problem as problem:
-            return problem.code
-
-    async def revoke(self, key: ApiKey) -> None:
-        async with self.near.transaction() as connection:
-            await principals.revoke_key(connection, key.prefix)
-
-    async def back(self) -> None:
-        """The database can be reached again, and it is time to try."""
-        await self.proxy.start()
-        self.clock.move(PAUSE)
-
-
-@pytest.fixture
-async def stand(make_settings: MakeSettings, database_url: str, database: Database) -> AsyncIterator[Stand]:
-    async with proxy_to_database(database_url) as (proxy, url):
-        settings = make_settings(database={"url": url})
-        far = connect(settings.database, application="tests")
-        yield Stand(settings=settings, far=far, near=database, proxy=proxy)
-        await proxy.stop()
-        await far.close()
 
 
 async def test_without_the_database_a_known_key_is_good_for_five_minutes_and_a_new_one_must_wait(

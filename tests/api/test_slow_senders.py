@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from temporalio.client import Client
 
-from fulfillment.api.protocol import HEAD_LIMIT, HEADERS_LIMIT, URL_LIMIT
+from fulfillment.api.request_heads import HEAD_LIMIT, HEADERS_LIMIT, URL_LIMIT
 from fulfillment.api.resources import ApiResources
 from fulfillment.db.engine import Database
 from tests.api.bodies import a_key, an_order

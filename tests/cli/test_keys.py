@@ -178,6 +178,26 @@ async def test_who_is_not_there_is_a_failure(keys: Run) -> None:
     assert prefix.stderr == "there is no key ful_nobody22.\n"
 
 
+async def test_a_whole_key_with_a_slip_in_it_is_not_repeated(keys: Run) -> None:
+    key = (await made(keys, *SHOP))["key"]
+    slips = (
+        key[:-1],
+        f"{key}x",
+        key.upper(),
+        key[4:],
+        key[1:],
+        f"Bearer {key}",
+        f"ful_{key}",
+        f"ful-{key[4:].lower()}",
+    )
+    for slip in slips:
+        for action in ("revoke", "rotate"):
+            result = await keys("keys", action, slip)
+            assert result.exit_code == 1
+            assert result.stdout == ""
+            assert result.stderr in {f"there is no {what} {slip[:12]}[...].\n" for what in ("caller", "key")}
+
+
 async def test_a_database_that_is_away_too_old_or_closed_to_us_is_told_in_a_sentence(
     keys: Run, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,8 @@ from fulfillment.contracts.messages import Pay, Readdress
 from fulfillment.contracts.naming import operation_key
 from fulfillment.contracts.orders import Address, Card
 from fulfillment.contracts.steps import BeginUndo, ReaddressOrder, TakePayment
-from fulfillment.db.operations import Intent, Operation, intend
+from fulfillment.db.intents import Intent
+from fulfillment.db.operations import Operation, intend
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.operations import OperationKind
 from fulfillment.domain.orders import FailureCode, OrderStatus

@@ -28,6 +28,7 @@ from fulfillment.db.tables import api_keys
 from fulfillment.domain.identity import Scope
 from tests.fixtures.identity import TESTER_KEY, a_caller
 from tests.fixtures.queries import counting_queries
+from tests.fixtures.waiting import until
 
 SHOP = NewPrincipal(name="shop", scopes=(Scope.ORDERS_PLACE, Scope.ORDERS_READ), roles=("manager",))
 DAY = timedelta(days=1)
@@ -62,6 +63,12 @@ async def revoke(database: Database, name: str) -> None:
 async def set_key(database: Database, key: ApiKey, **columns: Any) -> None:
     async with database.transaction() as connection:
         await connection.execute(update(api_keys).where(api_keys.c.prefix == key.prefix).values(columns))
+
+
+async def somebody_waits(database: Database) -> bool:
+    query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with database.statement() as connection:
+        return (await connection.execute(text(query))).rowcount > 0
 
 
 async def test_a_key_says_whose_it_is(database: Database) -> None:
@@ -199,6 +206,19 @@ async def test_a_rotation_beside_a_revocation_never_brings_a_caller_back(databas
 
     assert all(isinstance(result, ApiKey | NameRevoked | None) for result in results)
     assert {key.state for key in await keys_of(database, "shop")} == {"revoked"}
+
+
+async def test_of_two_rotations_at_once_the_second_ends_the_key_of_the_first(database: Database) -> None:
+    await a_caller(database, "shop")
+    first = ApiKey.new()
+    async with database.transaction() as connection:
+        await principals.rotate(connection, "shop", first, overlap=DAY)
+        second = asyncio.create_task(rotated(database, "shop"))
+        await until(lambda: somebody_waits(database))
+    last = await second
+    endless = [key.prefix for key in await keys_of(database, "shop") if key.expires_at is None]
+
+    assert endless == [last.prefix]
 
 
 async def test_a_single_key_can_be_revoked(database: Database) -> None:

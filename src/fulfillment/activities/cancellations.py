@@ -12,7 +12,8 @@ from fulfillment.contracts.providers import Told
 from fulfillment.contracts.shipping import CancelledShipment, CancelShipment, ShipmentBooked, ShipmentCancellation
 from fulfillment.db.changes import apply
 from fulfillment.db.engine import Database
-from fulfillment.db.operations import ENTRIES, Entry, Intent, Operation, intend
+from fulfillment.db.intents import Intent
+from fulfillment.db.operations import ENTRIES, Entry, Operation, intend
 from fulfillment.db.outcomes import abandon, close, park
 from fulfillment.domain.errors import CannotTell, UndoRefused
 from fulfillment.domain.operations import OperationKind, OperationState

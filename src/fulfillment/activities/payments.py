@@ -12,7 +12,8 @@ from fulfillment.contracts.naming import operation_key
 from fulfillment.contracts.payments import AuthorizePayment, CapturePayment, PaymentActivities, Reversal, ReversePayment
 from fulfillment.db.changes import Change, apply
 from fulfillment.db.engine import Database
-from fulfillment.db.operations import AUTHORIZATION, Intent, Operation, intend
+from fulfillment.db.intents import Intent
+from fulfillment.db.operations import AUTHORIZATION, Operation, intend
 from fulfillment.db.outcomes import settle
 from fulfillment.db.tables import orders
 from fulfillment.domain.errors import InsufficientFunds, PaymentDeclined, PaymentUnavailable

@@ -11,7 +11,8 @@ from fulfillment.contracts.payments import Reversal, ReversePayment
 from fulfillment.contracts.providers import Told
 from fulfillment.db.changes import Change, Effect, apply
 from fulfillment.db.engine import Database
-from fulfillment.db.operations import ENTRIES, OPEN, Entry, Intent, Operation, intend
+from fulfillment.db.intents import Intent
+from fulfillment.db.operations import ENTRIES, OPEN, Entry, Operation, intend
 from fulfillment.db.outcomes import abandon, close, park, settle, undo
 from fulfillment.db.tables import orders
 from fulfillment.domain.errors import CannotTell, UndoRefused

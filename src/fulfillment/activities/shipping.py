@@ -19,7 +19,8 @@ from fulfillment.contracts.shipping import (
 )
 from fulfillment.db.changes import apply
 from fulfillment.db.engine import Database
-from fulfillment.db.operations import Intent, Operation, intend
+from fulfillment.db.intents import Intent
+from fulfillment.db.operations import Operation, intend
 from fulfillment.db.outcomes import close
 from fulfillment.db.tables import order_lines, orders
 from fulfillment.domain.errors import CannotTell, CarrierRefused, CarrierUnavailable

@@ -87,7 +87,8 @@ class OrderChanges:
     """
     Hands changes to the workflow of their order, and answers from its row once that has ended.
 
-    Every method raises `OrderNotFound`, `PreconditionFailed`, `IdempotencyKeyReused` and `Unavailable`.
+    Every method raises `OrderNotFound`, `PreconditionFailed`, `IdempotencyKeyReused`, `TooManyChanges` and
+    `Unavailable`.
     """
 
     def __init__(self, database: Database, orders: OrderOrchestrator, fingerprints: FingerprintRing) -> None:

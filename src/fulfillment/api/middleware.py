@@ -12,13 +12,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fulfillment.api.problem_handlers import ProblemHandlers
+from fulfillment.api.problem_handlers import NOT_FOUND, ProblemHandlers
+from fulfillment.api.problems import Problem
 from fulfillment.api.route_table import RouteTable
 
 REQUESTS = Counter("fulfillment_http_requests", "Answered requests.", ["method", "route", "status"])
 DURATION = Histogram("fulfillment_http_request_duration_seconds", "From request to answer.", ["method", "route"])
 
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
+# Proxies in front decide by the path as it is written, routes match what it says: `/v1%2forders` would get past rules
+# for `/v1/orders`, and so would backslashes and segments of dots, which some of them resolve and others do not.
+_TWO_READINGS = re.compile(rb"%2f|%5c|\\|/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -57,7 +61,7 @@ class RequestRecord:
             await send(message)
 
         try:
-            await self._app(scope, receive, identified)
+            await self._route(scope, receive, identified)
         except ClientDisconnect:
             # Nobody is left to be answered; the log line says 499.
             pass
@@ -67,6 +71,13 @@ class RequestRecord:
                 await response(scope, receive, identified)
         finally:
             self._record(scope, status, time.perf_counter() - started)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _TWO_READINGS.search(scope["raw_path"]):
+            await self._app(scope, receive, send)
+            return
+        response = await self._handlers.answer(Request(scope), Problem(*NOT_FOUND))
+        await response(scope, receive, send)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"

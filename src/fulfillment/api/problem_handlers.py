@@ -23,7 +23,7 @@ _OUR_WORDS = {
     "string_too_short": "must not be blank",
     "too_short": "must not be empty",
 }
-_NOT_FOUND = ("not_found", "there is nothing at this address")
+NOT_FOUND = ("not_found", "there is nothing at this address")
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -61,7 +61,7 @@ class ProblemHandlers:
     async def _http(self, request: Request, error: HTTPException) -> Response:
         """The router knows two refusals: no such address, and not with this method."""
         if error.status_code == 404:
-            return await self.answer(request, Problem(*_NOT_FOUND))
+            return await self.answer(request, Problem(*NOT_FOUND))
         if error.status_code != 405:
             return await self.unexpected(request, error)
         allowed = ", ".join(self._routes.methods(request.scope))
@@ -75,7 +75,7 @@ class ProblemHandlers:
 def _judged(error: RequestValidationError) -> Problem:
     errors: Sequence[Any] = error.errors()
     if any(item["loc"][0] == "path" for item in errors):
-        return Problem(*_NOT_FOUND)
+        return Problem(*NOT_FOUND)
     fields = [FieldError(_field(item["loc"]), _message(item)) for item in errors[:_MOST_ERRORS]]
     return Problem("invalid_request", f"{fields[0].field}: {fields[0].message}", errors=fields)
 

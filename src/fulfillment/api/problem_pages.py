@@ -74,6 +74,12 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "Read the order again. If it needs attention, an operator chooses one of its `actions`; what has left can "
         "only come back.",
     ),
+    "too_many_changes": Explanation(
+        "An order takes at most 20 cards and 100 changes (amendments, addresses, repeated cancellations). Nothing was "
+        "changed.",
+        "A client that repeats itself should send the same Idempotency-Key. Otherwise cancel the order, which stays "
+        "possible, and place a new one.",
+    ),
     "payment_not_awaited": Explanation(
         "The order does not wait for a payment: it has one, needs none, or is not going to be delivered.",
         "Read the order again; only one that is `awaiting_payment` takes a card. Nothing was charged.",

@@ -44,6 +44,7 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "payment_not_awaited": ProblemType(409, "The order does not wait for a payment"),
     "reference_taken": ProblemType(409, "The reference is taken"),
     "stock_short": ProblemType(409, "There is not enough stock"),
+    "too_many_changes": ProblemType(409, "The order was changed too often"),
     "unknown_sku": ProblemType(409, "There is no such article"),
     "request_timeout": ProblemType(408, "The request came too slowly"),
     "precondition_failed": ProblemType(412, "It was changed meanwhile"),

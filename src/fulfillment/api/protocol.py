@@ -13,15 +13,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from fulfillment.api.middleware import REQUESTS
-from fulfillment.api.problems import Problem, problem_response
+from fulfillment.api.problems import RETRY_SECONDS, Problem, problem_response
+from fulfillment.api.request_heads import HEAD_LIMIT, HEADERS_LIMIT, URL_LIMIT, check_head, headers_too_large
 from fulfillment.api.route_table import UNMATCHED
 from fulfillment.api.security_headers import security_headers
 from fulfillment.settings import Limits, Settings
 
-HEAD_LIMIT = 32 * 1024
-"""Bytes of all headers; what browsers and proxies send is below 16 KiB."""
-HEADERS_LIMIT = 100
-URL_LIMIT = 8 * 1024
+FRAMING_LIMIT = 256 * 1024
+"""
+Bytes of one message that are neither head nor body: sizes and extensions of chunks, trailers. The largest body that is
+accepted has 160 KiB of them when each of its bytes is a chunk.
+"""
+PIPELINE_LIMIT = 8
+"""
+Requests of one connection that wait for an earlier answer: hardly any client sends two, one read of the socket has room
+for ten thousand.
+"""
 
 # How long what a caller still sends is thrown away after a refusal: closing at once would make its system forget the
 # answer together with the connection.
@@ -41,11 +48,18 @@ class GuardedProtocol(HttpToolsProtocol):
     One deadline runs while headers have to arrive, from connecting or from their first byte. The application has a
     limit of its own for the body it waits for, and answers itself. A body that nobody waits for any more, because the
     answer (401, 413) is already out, is thrown away so that the caller gets to read that; it has the same time as
-    headers.
+    headers. Another one runs while an answer has to be taken.
     """
 
     limits: ClassVar[Limits]
     public_url: ClassVar[str]
+    turned_away: ClassVar[set["GuardedProtocol"]]
+    """Connections beyond the limit that are just being told so."""
+
+    taking_seconds: ClassVar[float] = 30.0
+    """For what the socket does not take at once: 3.7 MB at 1 Mbit/s."""
+    most_turned_away: ClassVar[int] = 100
+    """Each keeps a file descriptor for two seconds; who comes on top of these is not told."""
 
     def __init__(
         self,
@@ -56,38 +70,50 @@ class GuardedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._deadline: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
         self._in_head = False
-        self._head_size = 0
+        self._overhead = 0
         self._refusal: Problem | None = None
         self._deaf = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._allow()
+        # Any byte that is left over counts: also a closed connection stays until the last one is taken.
+        transport.set_write_buffer_limits(high=0)
+        if len(self.connections) > self.limits.connections:
+            self._turn_away()
+        else:
+            self._allow()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.turned_away.discard(self)
         self._disarm()
+        self._taken()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
+            if self._deadline is None:
+                # Answers to earlier requests are still due, which may take minutes.
+                self.flow.pause_reading()
             return
-        if self._in_head:
-            self._head_size += len(data)
+        self._overhead += len(data)
         super().data_received(data)
         if self._deaf:
             return
-        if self._in_head and self._head_size > HEAD_LIMIT + URL_LIMIT:
+        if self._in_head and self._overhead > HEAD_LIMIT + URL_LIMIT:
             # One header without an end: the parser keeps it to itself until it is whole.
-            self._refuse(_headers_too_large())
+            self._refuse(headers_too_large())
+        elif self._overhead > FRAMING_LIMIT:
+            self._refuse(Problem("malformed_request", "send larger chunks, without extensions and trailers"))
         elif self._deadline is None and not self._answer_is_due:
             # What is left of a body, or empty lines: uvicorn has just stopped its own clock for idle connections.
             self._allow()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_size = True, 0
+        self._in_head, self._overhead = True, 0
         if self._deadline is None:
             self._allow()
 
@@ -97,13 +123,16 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stop(Problem("uri_too_long", f"path and query may have at most {URL_LIMIT} bytes"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            # A trailer. Behind the body nothing may change who asks, or for what.
+            return
         super().on_header(name, value)
         if len(self.headers) > HEADERS_LIMIT:
-            self._stop(_headers_too_large())
+            self._stop(headers_too_large())
 
     def on_headers_complete(self) -> None:
         self._check_head()
-        self._in_head = False
+        self._in_head, self._overhead = False, 0
         super().on_headers_complete()
         if self.expect_100_continue or self.parser.should_upgrade():
             # After an early answer nobody can tell whether the body still comes or the next request does; and behind
@@ -111,9 +140,21 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         self._disarm()
 
+    def on_body(self, body: bytes) -> None:
+        self._overhead = max(0, self._overhead - len(body))
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._disarm()
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taking = self.loop.call_later(self.taking_seconds, self._not_taken)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken()
 
     def send_400_response(self, msg: str) -> None:
         """What the parser gave up at."""
@@ -123,21 +164,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """Whoever offers HTTP/2 or a WebSocket gets HTTP/1.1; that is no news."""
 
     def _check_head(self) -> None:
-        if sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers) > HEAD_LIMIT:
-            self._stop(_headers_too_large())
-        version, hosts = self.parser.get_http_version(), sum(name == b"host" for name, _ in self.headers)
-        if version not in ("1.0", "1.1"):
-            self._stop(Problem("malformed_request", "speak HTTP/1.1"))
-        if hosts > 1 or (hosts == 0 and version == "1.1"):
-            self._stop(Problem("malformed_request", "send one Host header"))
-        if self.parser.should_upgrade() and self._announces_a_body():
-            # The parser would take the body for the first words of the other protocol, or for the next request.
-            self._stop(Problem("malformed_request", "send no Upgrade header with a body: this is HTTP/1.1 only"))
-
-    def _announces_a_body(self) -> bool:
-        return any(
-            name == b"transfer-encoding" or (name == b"content-length" and int(value)) for name, value in self.headers
-        )
+        try:
+            check_head(self.headers, version=self.parser.get_http_version(), upgrade=self.parser.should_upgrade())
+        except Problem as problem:
+            self._stop(problem)
+        if len(self.pipeline) >= PIPELINE_LIMIT:
+            # Nobody reads this: the answers before it are still due, and the last of them says that it is the last.
+            self._stop(Problem("malformed_request", f"send at most {PIPELINE_LIMIT} requests ahead"))
 
     def _stop(self, problem: Problem) -> None:
         self._refusal = problem
@@ -154,6 +187,25 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _taken(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    def _not_taken(self) -> None:
+        self._taking = None
+        _log.info("http_answer_not_taken", left_bytes=self.transport.get_write_buffer_size())
+        self.transport.abort()
+
+    def _turn_away(self) -> None:
+        self.connections.discard(self)
+        if len(self.turned_away) >= self.most_turned_away:
+            self.transport.abort()
+            return
+        self.turned_away.add(self)
+        detail = "this process serves as many connections as it may; repeat the same request"
+        self._refuse(Problem("unavailable", detail, headers={"Retry-After": str(RETRY_SECONDS)}))
 
     def _out_of_time(self) -> None:
         self._deadline = None
@@ -204,10 +256,6 @@ def protocol_for(settings: Settings) -> type[GuardedProtocol]:
     class Protocol(GuardedProtocol):
         limits = settings.limits
         public_url = settings.api.public_url
+        turned_away: ClassVar[set[GuardedProtocol]] = set()
 
     return Protocol
-
-
-def _headers_too_large() -> Problem:
-    detail = f"send at most {HEADERS_LIMIT} headers, and at most {HEAD_LIMIT // 1024} KiB of them"
-    return Problem("headers_too_large", detail)

@@ -50,6 +50,6 @@ class ApiResources:
             recovery=OrderRecovery(database, orders, changes),
             watcher=OrderWatcher(database),
             inbox=InboxSignals(database, orders, settings.orders.attention_window),
-            identity=Authenticator.of(settings, database),
+            identity=Authenticator.of(settings),
             rate_limits=RateLimits(settings.limits),
         )

@@ -68,7 +68,7 @@ async def run(resources: ApiResources, listener: socket.socket, stop: asyncio.Ev
     Raises:
         UnusableRateStorage: see `RateLimits.running`.
     """
-    async with resources.rate_limits.running():
+    async with resources.rate_limits.running(), resources.identity.running():
         await _run(resources, listener, stop, health)
 
 

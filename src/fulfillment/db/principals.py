@@ -14,12 +14,13 @@ from sqlalchemy.exc import IntegrityError
 from fulfillment.api_key import MARK, ApiKey
 from fulfillment.db.engine import Reading, Writing
 from fulfillment.db.tables import api_keys, principals
-from fulfillment.domain.identity import CUSTOMER_SCOPES, Principal, Scope
+from fulfillment.domain.identity import CUSTOMER_SCOPES, ROLE_FORM, Principal, Scope, is_role
 
 _USED_AT_MOST_EVERY = timedelta(minutes=1)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _NAMES = "1 to 63 of a-z, 0-9, dot, dash and underscore, and begins with a letter or digit"
 _LONGEST_CUSTOMER_ID = 100
+_SHOWN = 12
 
 
 class PrincipalError(Exception):
@@ -48,14 +49,14 @@ class UnknownName(PrincipalError):
     """There is no caller of this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"there is no caller {name}")
+        super().__init__(f"there is no caller {_shown(name)}")
 
 
 class UnknownKey(PrincipalError):
     """No key begins like this."""
 
     def __init__(self, prefix: str) -> None:
-        super().__init__(f"there is no key {prefix}")
+        super().__init__(f"there is no key {_shown(prefix)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,8 @@ class NewPrincipal:
         if not _NAME.fullmatch(self.name) or self.name.startswith(MARK):
             msg = f"a name has {_NAMES}; it does not begin with {MARK} as keys do"
             raise InvalidPrincipal(msg)
-        if not all(_NAME.fullmatch(role) for role in self.roles):
-            msg = f"a role has {_NAMES}"
+        if not all(map(is_role, self.roles)):
+            msg = f"a role has {ROLE_FORM}"
             raise InvalidPrincipal(msg)
         if self.customer_id is not None:
             self._check_customer(self.customer_id)
@@ -104,6 +105,11 @@ class KnownKey:
     principal: Principal
     expires_in: timedelta | None
     use_is_news: bool
+
+
+def _shown(typed: str) -> str:
+    """The beginning of what is not there: it may be a whole key with a slip in it, and messages are kept in logs."""
+    return typed if len(typed) <= _SHOWN else f"{typed[:_SHOWN]}[...]"
 
 
 def principal_id(name: str) -> str:

@@ -82,6 +82,15 @@ class OrderNotAmendable(DomainError):
         super().__init__(f"an order that is {status} cannot be changed in this way any more")
 
 
+class TooManyChanges(DomainError):
+    """The order was changed, or given cards, as often as any order may be."""
+
+    code = "too_many_changes"
+
+    def __init__(self, most: int, what: str) -> None:
+        super().__init__(f"an order takes at most {most} {what}; cancel it and place a new one")
+
+
 class PaymentNotAwaited(DomainError):
     """The order does not wait for a payment."""
 

@@ -2,6 +2,7 @@
 Who may do what: the scopes of the API, and those who hold them.
 """
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import NAMESPACE_URL, uuid5
@@ -26,6 +27,15 @@ class Scope(StrEnum):
 
 CUSTOMER_SCOPES = frozenset({Scope.ORDERS_READ, Scope.ORDERS_CHANGE})
 """All that a caller bound to one customer can ever have: it reads, pays and cancels its own orders."""
+
+
+ROLE_FORM = "1 to 63 of a-z, 0-9, dot, dash and underscore, beginning with a letter or digit"
+_ROLE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def is_role(text: str) -> bool:
+    """Whether a role can be called this, wherever it comes from: a key, a token or the settings."""
+    return _ROLE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

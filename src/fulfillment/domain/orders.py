@@ -6,6 +6,11 @@ from enum import StrEnum
 
 from fulfillment.domain.errors import InvalidTransition
 
+MOST_CARDS = 20
+"""Cards given after placing. Far more than anybody has in their pocket, far fewer than a thief has to try."""
+MOST_CHANGES = 100
+"""Amendments, addresses and repeated cancellations of one order: each is kept in its history, which has an end."""
+
 
 class OrderStatus(StrEnum):
     """Where an order stands (contract, orders)."""

@@ -8,8 +8,8 @@ with workflow.unsafe.imports_passed_through():
     from fulfillment.contracts.messages import Pay
     from fulfillment.contracts.recovery import Standing
     from fulfillment.contracts.steps import OrderActivities, TakePayment
-    from fulfillment.domain.errors import PaymentNotAwaited
-    from fulfillment.domain.orders import FailureCode, OrderStatus
+    from fulfillment.domain.errors import PaymentNotAwaited, TooManyChanges
+    from fulfillment.domain.orders import MOST_CARDS, FailureCode, OrderStatus
     from fulfillment.workflows.deadline import Deadline
     from fulfillment.workflows.state import OrderState
     from fulfillment.workflows.steps import decided_step
@@ -24,6 +24,7 @@ class Cards:
         self._order = order
         self._given: Pay | None = None
         self._count = 0
+        self._taken = 0
         self._deadline: Deadline | None = None
 
     def restore(self, standing: Standing) -> None:
@@ -43,10 +44,13 @@ class Cards:
 
         Raises:
             PaymentNotAwaited: nobody waits for one; a test order never does.
+            TooManyChanges: this run has taken as many as there may be.
         """
         waits = self._order.status is OrderStatus.AWAITING_PAYMENT and self._given is None and not self._order.is_test
         if not waits or self._order.cancellation is not None:
             raise PaymentNotAwaited(self._order.status)
+        if self._taken >= MOST_CARDS:
+            raise TooManyChanges(MOST_CARDS, "cards")
 
     def close(self) -> None:
         """No more cards are needed."""
@@ -55,6 +59,7 @@ class Cards:
 
     def give(self, payment: Pay) -> None:
         """Keep a card until the order acts on it."""
+        self._taken += 1
         self._given = payment
 
     async def wait(self) -> None:

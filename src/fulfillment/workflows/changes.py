@@ -10,8 +10,15 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from fulfillment.contracts.messages import Amend, Readdress
     from fulfillment.contracts.steps import AmendOrder, Changed, OrderActivities, ReaddressOrder
-    from fulfillment.domain.errors import DomainError, OrderNotAmendable, PreconditionFailed, StockShort, UnknownSku
-    from fulfillment.domain.orders import OrderStatus
+    from fulfillment.domain.errors import (
+        DomainError,
+        OrderNotAmendable,
+        PreconditionFailed,
+        StockShort,
+        TooManyChanges,
+        UnknownSku,
+    )
+    from fulfillment.domain.orders import MOST_CHANGES, OrderStatus
     from fulfillment.workflows.steps import decided_step
 
 if TYPE_CHECKING:
@@ -43,6 +50,7 @@ class Changes:
         self._order = order
         self._wanted: deque[_Wanted] = deque()
         self._count = 0
+        self._asked = 0
 
     def count_from(self, number: int) -> None:
         """Go on counting after an earlier run."""
@@ -52,6 +60,31 @@ class Changes:
     def waiting(self) -> bool:
         """Somebody waits for a change."""
         return bool(self._wanted)
+
+    def admit(self, change: Amend | Readdress) -> None:
+        """
+        Whether a change can be asked for now.
+
+        Raises:
+            OrderNotAmendable: it is too late.
+            TooManyChanges: this run has been asked for as many as there may be.
+        """
+        self.check(change)
+        self.check_allowance()
+
+    def check_allowance(self) -> None:
+        """
+        Whether one more message would still fit into the history.
+
+        Raises:
+            TooManyChanges: it would not.
+        """
+        if self._asked >= MOST_CHANGES:
+            raise TooManyChanges(MOST_CHANGES, "changes")
+
+    def note(self) -> None:
+        """One more message was taken."""
+        self._asked += 1
 
     def check(self, change: Amend | Readdress) -> None:
         """
@@ -76,6 +109,7 @@ class Changes:
             StockShort: or `UnknownSku`; nothing was changed.
             PreconditionFailed: the order was changed since the caller read it.
         """
+        self.note()
         wanted = _Wanted(change)
         self._wanted.append(wanted)
         await workflow.wait_condition(lambda: wanted.is_answered)

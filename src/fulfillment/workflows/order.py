@@ -87,6 +87,7 @@ class OrderWorkflow:
     @workflow.update
     def cancel(self, request: Cancel) -> None:
         """Stop, and undo what happened; returns when this is recorded."""
+        self._order.changes.note()
         if self._desk.is_asking:
             taken = self._desk.put(Act(action=Action.CANCEL, actor=request.actor, reason=request.reason))
             self._chores.append(asyncio.create_task(self._cancel_by_answer(taken, request)))
@@ -97,6 +98,8 @@ class OrderWorkflow:
     def _check_cancel(self, request: Cancel) -> None:  # noqa: ARG002 - the SDK's signature
         if not self._is_cancellable:
             raise OrderNotCancellable(self._order.status)
+        if self._order.cancellation is not None:
+            self._order.changes.check_allowance()
 
     @workflow.update
     def pay(self, request: Pay) -> PaymentRecorded:
@@ -115,7 +118,7 @@ class OrderWorkflow:
 
     @amend.validator
     def _check_amend(self, request: Amend) -> None:
-        self._order.changes.check(request)
+        self._order.changes.admit(request)
 
     @workflow.update
     async def readdress(self, request: Readdress) -> Changed:
@@ -124,7 +127,7 @@ class OrderWorkflow:
 
     @readdress.validator
     def _check_readdress(self, request: Readdress) -> None:
-        self._order.changes.check(request)
+        self._order.changes.admit(request)
 
     @workflow.update
     async def act(self, request: Act) -> None:

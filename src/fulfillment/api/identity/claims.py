@@ -9,12 +9,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from fulfillment.api.schemas.common import Text100
-from fulfillment.domain.identity import Principal, Scope
+from fulfillment.domain.identity import Principal, Scope, is_role
 from fulfillment.settings import Jwt
 
 _CUSTOMER: TypeAdapter[str] = TypeAdapter(Text100)
 _SUBJECT = re.compile(r"[!-~]{1,200}")
-_ROLE = re.compile(r"[!-~]{1,100}")
 
 
 class BadClaim(Exception):
@@ -55,7 +54,7 @@ class ClaimReader:
     def _roles(self, values: frozenset[str]) -> frozenset[str]:
         mapping = self._jwt.roles
         if mapping is None:
-            return frozenset(value for value in values if _ROLE.fullmatch(value))
+            return frozenset(filter(is_role, values))
         return frozenset(role for value in values for role in mapping.get(value, ()))
 
     def _customer(self, claims: Mapping[str, Any]) -> str | None:

@@ -3,6 +3,8 @@ From an `Authorization` header to the caller it stands for.
 """
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Literal, Self
 
 from prometheus_client import Counter
@@ -12,7 +14,6 @@ from fulfillment.api.identity.keys import Checked, KeyRegister
 from fulfillment.api.identity.tokens import TokenVerifier
 from fulfillment.api.problems import Problem
 from fulfillment.api_key import MARK
-from fulfillment.db.engine import Database
 from fulfillment.domain.identity import Principal
 from fulfillment.settings import Settings
 
@@ -41,9 +42,15 @@ class Authenticator:
         self._tokens = tokens
 
     @classmethod
-    def of(cls, settings: Settings, database: Database) -> Self:
+    def of(cls, settings: Settings) -> Self:
         """What the settings say: JWTs only where their issuer is configured."""
-        return cls(KeyRegister(database), TokenVerifier(settings.jwt) if settings.jwt else None)
+        return cls(KeyRegister.of(settings.database), TokenVerifier(settings.jwt) if settings.jwt else None)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Close everything at the end, after the last request."""
+        async with self._keys.running():
+            yield
 
     async def principal(self, headers: Headers) -> Principal:
         """

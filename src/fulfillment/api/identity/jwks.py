@@ -30,6 +30,8 @@ RETRY_PAUSE = timedelta(seconds=5)
 
 PATIENCE = timedelta(seconds=5)
 """For one whole fetch."""
+RENEWAL = 2 * PATIENCE
+"""Time for a request to come and for the fetch it begins: as long, keys older than their lifetime still count."""
 
 LARGEST_SET = 256 * 1024
 """Bytes. The sets of large issuers, certificates included, have some 20 KiB."""
@@ -53,12 +55,17 @@ class _BadAnswer(Exception):
     """The issuer answers, but not with a key set."""
 
 
+_FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, OSError, _BadAnswer)
+"""What may go wrong; anything else is a mistake of ours."""
+
+
 class IssuerKeys:
     """
     The keys of one issuer, for one event loop.
 
-    A key that appears is used at once, a key that disappears for at most the lifetime. An issuer that is away makes no
-    difference to keys that are known, for a day.
+    A key that appears is used at once. One that disappears is used for the lifetime and `RENEWAL` at most: keys are
+    renewed behind the requests, and only a request that comes later than that waits for what the issuer says now.
+    While the issuer is away, known keys stay good for a day; as long as requests come, none of them waits for it.
     """
 
     def __init__(self, jwt: Jwt, clock: Clock = time.monotonic, patience: timedelta = PATIENCE) -> None:
@@ -68,7 +75,7 @@ class IssuerKeys:
         self._keys: Keys = {}
         self._fetched_at = self._failed_at = self._asked_at = -math.inf
         self._is_failing = False
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, kid: str, algorithm: str) -> PyJWK | None:
         """
@@ -77,54 +84,59 @@ class IssuerKeys:
         Raises:
             KeysUnavailable: nobody can tell.
         """
-        if self._is_due():
-            # While the issuer is away one request waits to find out whether it is back, not all of them.
-            if not (self._fetching.locked() and self._is_failing and kid in self._usable):
-                await self._renew()
-        elif kid not in self._usable and self._may_ask():
-            await self._ask()
+        fetching = self._fetch_for(kid)
+        if fetching and not (kid in self._usable and self._has_heard_lately()):
+            # Others wait for the same fetch: it goes on when this request is given up.
+            await asyncio.wait({fetching})
         if kid not in self._usable and self._is_failing:
             raise KeysUnavailable
         return self._usable.get(kid, {}).get(algorithm)
 
     @property
     def _usable(self) -> Keys:
-        return self._keys if self._is_younger_than(LAST_KEYS_ARE_GOOD_FOR) else {}
+        return self._keys if self._clock() - self._fetched_at < LAST_KEYS_ARE_GOOD_FOR.total_seconds() else {}
 
-    def _is_younger_than(self, age: timedelta) -> bool:
-        return self._clock() - self._fetched_at < age.total_seconds()
+    def _has_heard_lately(self) -> bool:
+        """Whether the issuer was asked so lately that known keys count without asking, whatever it answered."""
+        asked_at = max(self._fetched_at, self._failed_at)
+        return self._clock() - asked_at < (self._jwt.jwks_lifetime + RENEWAL).total_seconds()
 
-    def _is_due(self) -> bool:
-        return self._may_try() and not self._is_younger_than(self._jwt.jwks_lifetime)
-
-    def _may_ask(self) -> bool:
-        return self._may_try() and self._clock() - self._asked_at >= UNKNOWN_KEY_PAUSE.total_seconds()
+    def _fetch_for(self, kid: str) -> asyncio.Task[None] | None:
+        """The fetch under way, or one that is begun because it is due, or because of a key that nobody knows."""
+        if self._fetching is None and self._may_try():
+            if self._is_due():
+                self._begin()
+            elif kid not in self._usable and self._may_ask():
+                # It may have appeared since the last fetch, or somebody made it up.
+                self._asked_at = self._clock()
+                self._begin()
+        return self._fetching
 
     def _may_try(self) -> bool:
         return self._clock() - self._failed_at >= RETRY_PAUSE.total_seconds()
 
-    async def _renew(self) -> None:
-        """One fetch at a time: for whoever waited for it, there is nothing left to do."""
-        async with self._fetching:
-            if self._is_due():
-                await self._fetch()
+    def _is_due(self) -> bool:
+        return self._clock() - self._fetched_at >= self._jwt.jwks_lifetime.total_seconds()
 
-    async def _ask(self) -> None:
-        """The same for a key that appeared since the last fetch, or that somebody made up."""
-        async with self._fetching:
-            if self._may_ask():
-                await self._fetch()
-                self._asked_at = self._clock()
+    def _may_ask(self) -> bool:
+        return self._clock() - self._asked_at >= UNKNOWN_KEY_PAUSE.total_seconds()
+
+    def _begin(self) -> None:
+        """One fetch at a time. What is under way when the process ends is cancelled with its event loop."""
+        self._fetching = asyncio.create_task(self._fetch())
 
     async def _fetch(self) -> None:
         try:
             self._keys = read_keys(await _body_of(self._jwt.jwks_url, self._patience), self._jwt.algorithms)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, _BadAnswer) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, known keys are as good as before
             self._failed_at, self._is_failing = self._clock(), True
-            _log.warning("jwks_unavailable", reason=str(error) if isinstance(error, _BadAnswer) else _name(error))
+            unforeseen = not isinstance(error, _FAILURES)
+            _log.warning("jwks_unavailable", reason=_reason(error), exc_info=unforeseen)
         else:
             self._fetched_at, self._is_failing = self._clock(), False
             _log.info("jwks_fetched", keys=len(self._keys))
+        finally:
+            self._fetching = None
 
 
 def read_keys(body: bytes, algorithms: Collection[str]) -> Keys:
@@ -201,5 +213,5 @@ async def _body_of(url: str, patience: float) -> bytes:
         return bytes(body)
 
 
-def _name(error: Exception) -> str:
-    return type(error).__name__
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, _BadAnswer) else type(error).__name__

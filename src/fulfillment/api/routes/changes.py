@@ -51,7 +51,7 @@ def changed(outcome: Outcome, status: int) -> Response:
     response_description="The order is being undone.",
     responses={
         200: {"model": OrderOut, "description": "The order is cancelled."},
-        **problems(*CHANGE, "order_not_cancellable"),
+        **problems(*CHANGE, "order_not_cancellable", "too_many_changes"),
     },
 )
 @requires(Scope.ORDERS_CHANGE)
@@ -73,7 +73,7 @@ async def cancel_order(
     status_code=202,
     response_model=OrderOut,
     response_description="The card is taken on; read the order for the outcome.",
-    responses=problems(*CHANGE, "idempotency_key_missing", "payment_not_awaited"),
+    responses=problems(*CHANGE, "idempotency_key_missing", "payment_not_awaited", "too_many_changes"),
 )
 @requires(Scope.ORDERS_CHANGE)
 async def pay_order(
@@ -95,7 +95,7 @@ async def pay_order(
     summary="Replace the lines of an order",
     response_model=OrderOut,
     response_description="The order with its new lines.",
-    responses=problems(*CHANGE, "order_not_amendable", "stock_short", "unknown_sku"),
+    responses=problems(*CHANGE, "order_not_amendable", "stock_short", "unknown_sku", "too_many_changes"),
 )
 @requires(frozenset({Scope.ORDERS_CHANGE, Scope.ORDERS_PLACE}))
 async def put_lines(
@@ -114,7 +114,7 @@ async def put_lines(
     summary="Send an order somewhere else",
     response_model=OrderOut,
     response_description="The order with its new address.",
-    responses=problems(*CHANGE, "order_not_amendable"),
+    responses=problems(*CHANGE, "order_not_amendable", "too_many_changes"),
 )
 @requires(Scope.ORDERS_CHANGE, customers=False)
 async def put_address(

@@ -38,7 +38,8 @@ _sku = TypeAdapter[str](Text100)
 SkuInPath = Annotated[
     str,
     Path(
-        description="The article; percent-encoded, where it has signs that addresses use.",
+        description="The article; percent-encoded, where it has signs that addresses use. One with `/` or `\\` in it, "
+        "and `.` and `..`, have no address.",
         examples=["KETTLE-1"],
         json_schema_extra={"minLength": 1, "maxLength": 100, **PRINTED},
     ),
@@ -107,7 +108,7 @@ async def get_article(sku: ArticleSku, resources: Resources, _: NoQuery, if_none
     response_description="The article is corrected.",
     responses={
         201: {"model": ArticleOut, "description": "The article is new.", "headers": LOCATION},
-        **problems(*BODY, "below_reserved", "precondition_failed", "precondition_required"),
+        **problems(*BODY, "not_found", "below_reserved", "precondition_failed", "precondition_required"),
     },
 )
 @requires(Scope.INVENTORY_WRITE)

@@ -20,13 +20,8 @@ from fulfillment.api.openapi.refusals import BODY, problems
 from fulfillment.api.pages import answer, page
 from fulfillment.api.resources import ApiResources
 from fulfillment.api.schemas.common import Instant, Page, Text500
-from fulfillment.api.schemas.order_views import (
-    EventOut,
-    OperationOut,
-    OrderOut,
-    Receipt,
-    order_path,
-)
+from fulfillment.api.schemas.events import EventOut
+from fulfillment.api.schemas.order_views import OperationOut, OrderOut, Receipt, order_path
 from fulfillment.api.schemas.orders import OrderQuery, PageQuery, PlaceOrderBody
 from fulfillment.db import views
 from fulfillment.db.outages import is_outage
@@ -139,7 +134,9 @@ async def list_orders(query: Annotated[OrderQuery, Query()], caller: Caller, res
     responses=problems("not_found"),
 )
 @requires(Scope.ORDERS_READ)
-async def list_events(order_id: OrderIdInPath, query: Annotated[PageQuery, Query()], resources: Resources) -> Response:
+async def list_events(
+    order_id: OrderIdInPath, query: Annotated[PageQuery, Query()], caller: Caller, resources: Resources
+) -> Response:
     """
     What happened, in the order it happened; `sequence` has no gaps.
     """
@@ -149,7 +146,7 @@ async def list_events(order_id: OrderIdInPath, query: Annotated[PageQuery, Query
         known = bool(rows) or await views.exists(connection, order_id)
     if not known:
         await resources.changes.read(order_id)
-    return answer(page(rows, query.limit, EventOut.of, _EVENTS, lambda event: event.sequence))
+    return answer(page(rows, query.limit, lambda row: EventOut.of(row, caller), _EVENTS, lambda row: row.sequence))
 
 
 @router.get(

@@ -119,13 +119,8 @@ Cursor = Annotated[
     ),
 ]
 Limit = Annotated[int, Field(ge=1, le=LARGEST_PAGE, description="Most items to answer with.", examples=[50])]
-Actor = Annotated[
-    str,
-    Field(
-        description="Who did it: `key:NAME` for an API key, `jwt:ISSUER#SUBJECT` for a JWT, `carrier:NAME`, `system`.",
-        examples=["key:shop"],
-    ),
-]
+ACTORS = "Who did it: `key:NAME` for an API key, `jwt:ISSUER#SUBJECT` for a JWT, `carrier:NAME`, `system`."
+Actor = Annotated[str, Field(description=ACTORS, examples=["key:shop"])]
 CurrencyCode = Annotated[str, Field(description="ISO 4217 code.", json_schema_extra={"pattern": "^[A-Z]{3}$"})]
 
 

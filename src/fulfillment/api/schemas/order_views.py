@@ -4,17 +4,16 @@ What callers are told about orders.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field
 
-from fulfillment.api.schemas.common import Actor, MoneyView, View, extensible
+from fulfillment.api.schemas.common import MoneyView, View, extensible
 from fulfillment.contracts.orders import Line, StartOrder
 from fulfillment.db.questions import AttentionView
-from fulfillment.db.views import AcceptedOrder, EventView, OperationView, OrderView
+from fulfillment.db.views import AcceptedOrder, OperationView, OrderView
 from fulfillment.domain.attention import Action
-from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind, OperationState
@@ -272,23 +271,6 @@ def unwritten_order(start: StartOrder) -> OrderView:
         accepted_at=start.accepted_at,
         updated_at=start.accepted_at,
     )
-
-
-class EventOut(View):
-    """One fact of an order's timeline."""
-
-    sequence: Annotated[int, Field(ge=1)]
-    """Counts the facts of the order, from 1 and without gaps."""
-    kind: Annotated[str, Field(json_schema_extra=extensible(EventKind))]
-    """What happened."""
-    actor: Actor
-    at: datetime
-    data: dict[str, Any]
-    """What else is known of it, depending on its kind."""
-
-    @classmethod
-    def of(cls, event: EventView) -> Self:
-        return cls.model_validate(event, from_attributes=True)
 
 
 class OperationOut(View):
