@@ -28,9 +28,9 @@ demo: uv ## Place orders over HTTP and follow each to the door (ORDERS=file for 
 up: uv ## Run the whole service on this machine until Ctrl-C
 	$(RUN) fulfillment dev
 
-# Those that take a machine for themselves run by themselves: see `check`, `faults`, `chaos` and `fuzz`.
+# Those that take a machine for themselves run by themselves: see `check`, `bench`, `faults`, `chaos` and `fuzz`.
 test: uv ## Run the tests (ARGS for pytest)
-	$(RUN) --group test pytest -n auto --ignore=tests/faults --ignore=tests/chaos --ignore=tests/fuzz $(ARGS)
+	$(RUN) --group test pytest -n auto --ignore=tests/faults --ignore=tests/chaos --ignore=tests/fuzz --ignore=tests/bench $(ARGS)
 
 check: uv ## Run everything that CI runs
 	PATH="$(abspath $(dir $(OWN_UV))):$$PATH" bash .ci/run
