@@ -42,7 +42,7 @@ def test_our_own_orders_end_in_every_way_there_is() -> None:
 @pytest.mark.parametrize(
     ("line", "mistake"),
     [
-        ("{", "is not JSON"),
+        ("{", "is not JSON (column 2)"),
         ('{"customer_id": NaN}', "is not JSON"),
         ("[]", "is not a JSON object"),
         (a_line(customer_id=None), "customer_id: is required"),
@@ -104,7 +104,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert [line.partition(": ")[2] for line in told[:3]] == [
         "line 1: customer_id: is required",
         "line 1: lines: is required",
-        "line 2: is not JSON",
+        "line 2: is not JSON (column 1)",
     ]
     assert told[-1].endswith("and 12 more")
 
@@ -260,7 +260,7 @@ def test_the_stock_is_the_demand_unless_warehouse_or_scenario_say_otherwise(tmp_
         ({"on_hand": 1}, "line 1: sku: is required"),
         ({"sku": "A", "on_hand": "many"}, "line 1: on_hand: must be a whole number, 0 or more"),
         ({"sku": "A", "on_hand": -1}, "line 1: on_hand: must be a whole number, 0 or more"),
-        ("?", "line 1: is not JSON"),
+        ("?", "line 1: is not JSON (column 1)"),
     ],
 )
 def test_a_mistake_in_the_warehouses_file_is_told_too(tmp_path: Path, line: dict[str, Any] | str, mistake: str) -> None:

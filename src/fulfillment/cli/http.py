@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,6 @@ _TIMEOUT_SECONDS = 30.0
 _PAGE = 200
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _PIPED_WIDTH = 200
-_LONGEST_PAUSE_SECONDS = 10.0
 # As the service words it.
 _LACKING = "lack the scope: "
 
@@ -50,7 +49,7 @@ class Refused(Exception):
 
     def __init__(self, response: httpx2.Response, hints: Mapping[str, str] | None = None) -> None:
         self.response = response
-        self.problem = _problem(response)
+        self.problem = json_object(response)
         self.hint = (hints or {}).get(self.problem.get("code", ""))
         super().__init__(_readable(self.problem, response))
 
@@ -142,16 +141,29 @@ def accepted(response: httpx2.Response, hints: Mapping[str, str]) -> Json:
     return document
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How often a change is sent, how many seconds are waited in between at most, and how."""
+
+    attempts: int = 5
+    longest: float = 10.0
+    wait: Callable[[float], object] = time.sleep
+
+
+_PATIENCE = Patience()
+
+
 def persistent(
-    client: httpx2.Client, method: str, path: str, body: Json, *, key: str, attempts: int = 5
+    client: httpx2.Client, method: str, path: str, body: Json, *, key: str, patience: Patience = _PATIENCE
 ) -> httpx2.Response:
     """Send a change; its key makes it safe to try again whenever the service asks for it."""
-    response = client.request(method, path, json=body, headers={"Idempotency-Key": key})
-    pause = response.headers.get("Retry-After", "")
-    if not pause.isdecimal() or attempts == 1:
-        return response
-    time.sleep(min(int(pause), _LONGEST_PAUSE_SECONDS))
-    return persistent(client, method, path, body, key=key, attempts=attempts - 1)
+    for _ in range(patience.attempts - 1):
+        response = client.request(method, path, json=body, headers={"Idempotency-Key": key})
+        pause = response.headers.get("Retry-After", "")
+        if not pause.isdecimal():
+            return response
+        patience.wait(min(int(pause), patience.longest))
+    return client.request(method, path, json=body, headers={"Idempotency-Key": key})
 
 
 def items(client: httpx2.Client, path: str, *, limit: int | None = None, **filters: str | None) -> Iterator[Json]:
@@ -197,12 +209,13 @@ def local_stack() -> Endpoints | None:
         return None
 
 
-def _problem(response: httpx2.Response) -> Json:
+def json_object(response: httpx2.Response) -> Json:
+    """What an answer says; empty when it is no JSON object."""
     try:
-        problem = response.json()
+        document = response.json()
     except ValueError:
-        problem = None
-    return problem if isinstance(problem, dict) else {}
+        document = None
+    return document if isinstance(document, dict) else {}
 
 
 def _readable(problem: Json, response: httpx2.Response) -> str:

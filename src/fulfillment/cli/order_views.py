@@ -30,6 +30,7 @@ _COLOURS = {
     "placed": "green",
     "placed before": "cyan",
     "refused": "red",
+    "bad line": "red",
 }
 _UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 _SOON = timedelta(hours=4)

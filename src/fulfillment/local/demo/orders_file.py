@@ -2,18 +2,17 @@
 Reading a file of orders (JSON Lines): everything that is wrong with it is told before anything is started.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode
-from fulfillment.local.demo.metadata import as_metadata
 from fulfillment.local.demo.scenarios import DEFAULT_TOKEN, LATER, TOO_LATE, Journey, Scenario
+from fulfillment.local.order_lines import BadLine, Json, Line, Mistake, json_object, lines, order_line
 
 BUILT_IN = Path(__file__).with_name("orders.jsonl")
 """Orders of our own, one for every way an order can go."""
@@ -23,7 +22,6 @@ _PIECES: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=0)]
 _UNDONE_LATE = "tok_capture_declined"
 _PLAIN = {"missing": "is required", "extra_forbidden": "is not known here; remove it", "tuple_type": "must be a list"}
 
-Json = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -88,14 +86,6 @@ class OrdersFile:
     noted: Sequence[str]
 
 
-class _Mistake(Exception):
-    """One or more mistakes on one line."""
-
-    def __init__(self, *mistakes: str) -> None:
-        super().__init__(*mistakes)
-        self.mistakes = mistakes
-
-
 def read(path: Path, body_type: type[BaseModel]) -> OrdersFile:
     """
     Read a file of orders and the `inventory.jsonl` beside it, if there is one.
@@ -108,7 +98,7 @@ def read(path: Path, body_type: type[BaseModel]) -> OrdersFile:
         MistakesInFile: naming every mistake.
     """
     reader = _Reader(body_type)
-    orders = [order for number, line in _lines(path) if (order := reader.order(number, line))]
+    orders = [order for line in _lines(path) if (order := reader.order(line))]
     if not orders and not reader.mistakes:
         reader.mistakes.append("has no orders")
     if reader.mistakes:
@@ -116,15 +106,12 @@ def read(path: Path, body_type: type[BaseModel]) -> OrdersFile:
     return OrdersFile(orders=orders, stock=_stock(orders, path), noted=sorted(reader.noted))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Path) -> Iterator[Line]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            yield from lines(file)
     except OSError as error:
         raise MistakesInFile(path, [f"cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise MistakesInFile(path, ["is not text in UTF-8"]) from error
-    # Not `splitlines`: a JSON text may hold characters that one takes for the end of a line.
-    return ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
 
 
 class _Reader:
@@ -134,40 +121,25 @@ class _Reader:
         self._body_type = body_type
         self._references: dict[tuple[str, str], int] = {}
 
-    def order(self, number: int, text: str) -> FileOrder | None:
+    def order(self, line: Line) -> FileOrder | None:
         try:
-            return self._order(number, _object(text))
-        except _Mistake as mistake:
-            self.mistakes += [f"line {number}: {what}" for what in mistake.mistakes]
+            return self._order(line)
+        except BadLine as bad:
+            self.mistakes += [f"line {line.number}: {mistake}" for mistake in bad.mistakes]
             return None
 
-    def _order(self, number: int, line: Json) -> FileOrder:
-        scenario = _scenario(line.pop("scenario", None))
-        expected_total = line.pop("total_check", None)
-        body = self._with_metadata(line)
-        if scenario.token:
-            body["payment"] = {"method": "card", "token": scenario.token}
+    def _order(self, line: Line) -> FileOrder:
+        found = order_line(line)
+        scenario, body = _scenario(found.original.get("scenario")), found.body
         if scenario.carrier is Journey.LATE_PICK_UP and isinstance(body.get("shipping_address"), dict):
             body["shipping_address"] = {**body["shipping_address"], "postal_code": TOO_LATE}
         _validated(self._body_type, body)
         total = _total(body)
-        if expected_total is not None and (expected_total is True or expected_total != total.amount):
-            raise _Mistake(f"total_check: is {expected_total}, but the lines add up to {total.amount}")
         if total.amount and not body.get("payment") and not scenario.waits_for_card:
             body["payment"] = {"method": "card", "token": DEFAULT_TOKEN}
-        self._remember(number, body)
-        return FileOrder(line=number, body=body, total=total, scenario=scenario)
-
-    def _with_metadata(self, line: Json) -> Json:
-        """The body of the request: what is no part of an order is noted beside it."""
-        known = self._body_type.model_fields
-        unknown = {name: value for name, value in line.items() if name not in known}
-        body = {name: value for name, value in line.items() if name in known}
-        given = body.get("metadata") or {}
-        if unknown and isinstance(given, dict):
-            self.noted |= unknown.keys()
-            body["metadata"] = {**as_metadata(unknown), **given}
-        return body
+        self._remember(line.number, body)
+        self.noted |= found.extra
+        return FileOrder(line=line.number, body=body, total=total, scenario=scenario)
 
     def _remember(self, number: int, body: Json) -> None:
         reference = body.get("reference")
@@ -175,21 +147,7 @@ class _Reader:
             return
         first = self._references.setdefault((body["customer_id"].strip(), reference.strip()), number)
         if first != number:
-            raise _Mistake(f"reference: {body['customer_id']} uses it on line {first} already")
-
-
-def _object(text: str) -> Json:
-    try:
-        value = json.loads(text, parse_constant=_not_json)
-    except (ValueError, RecursionError):
-        raise _Mistake("is not JSON") from None
-    if not isinstance(value, dict):
-        raise _Mistake("is not a JSON object")
-    return value
-
-
-def _not_json(_: str) -> NoReturn:
-    raise ValueError
+            raise BadLine(Mistake("reference", f"{body['customer_id']} uses it on line {first} already"))
 
 
 def _scenario(value: object) -> Scenario:
@@ -197,7 +155,7 @@ def _scenario(value: object) -> Scenario:
         return Scenario()
     used = [name for name in LATER if isinstance(value, dict) and value.get(name) is not None]
     if used:
-        raise _Mistake(*(f"scenario.{name}: comes with a later release; leave it out" for name in used))
+        raise BadLine(*(Mistake(f"scenario.{name}", "comes with a later release; leave it out") for name in used))
     plain = {name: part for name, part in value.items() if name not in LATER} if isinstance(value, dict) else value
     return _validated(Scenario, plain, "scenario")
 
@@ -206,21 +164,21 @@ def _validated(kind: type[Model], value: object, within: str = "") -> Model:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        raise _Mistake(*(_explained(problem, within) for problem in error.errors(include_input=False))) from None
+        raise BadLine(*(_explained(problem, within) for problem in error.errors(include_input=False))) from None
 
 
-def _explained(problem: Mapping[str, Any], within: str) -> str:
+def _explained(problem: Mapping[str, Any], within: str) -> Mistake:
     field = within
     for part in problem["loc"]:
         if part != "[key]":
             field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
-    return f"{field or 'order'}: {_PLAIN.get(problem['type'], problem['msg'])}"
+    return Mistake(field or "order", _PLAIN.get(problem["type"], problem["msg"]))
 
 
 def _total(body: Json) -> Money:
-    lines = body["lines"]
-    amount = sum(line["quantity"] * line["unit_price"]["amount"] for line in lines)
-    return Money(amount, lines[0]["unit_price"]["currency"].strip())
+    items = body["lines"]
+    amount = sum(item["quantity"] * item["unit_price"]["amount"] for item in items)
+    return Money(amount, items[0]["unit_price"]["currency"].strip())
 
 
 def _stock(orders: Sequence[FileOrder], path: Path) -> list[Article]:
@@ -246,17 +204,17 @@ def _warehouse(path: Path) -> dict[str, int]:
         return {}
     on_hand: dict[str, int] = {}
     mistakes: list[str] = []
-    for number, text in _lines(path):
+    for line in _lines(path):
         try:
-            line = _object(text)
-            if line.get("on_hand") is not None:
-                on_hand[str(line["sku"])] = _PIECES.validate_python(line["on_hand"])
-        except _Mistake as mistake:
-            mistakes.append(f"line {number}: {mistake.mistakes[0]}")
+            article = json_object(line)
+            if article.get("on_hand") is not None:
+                on_hand[str(article["sku"])] = _PIECES.validate_python(article["on_hand"])
+        except BadLine as bad:
+            mistakes.append(f"line {line.number}: {bad}")
         except KeyError:
-            mistakes.append(f"line {number}: sku: is required")
+            mistakes.append(f"line {line.number}: sku: is required")
         except ValidationError:
-            mistakes.append(f"line {number}: on_hand: must be a whole number, 0 or more")
+            mistakes.append(f"line {line.number}: on_hand: must be a whole number, 0 or more")
     if mistakes:
         raise MistakesInFile(path, mistakes)
     return on_hand
