@@ -18,12 +18,14 @@ import httpx2
 import pytest
 
 from fulfillment.api.schemas.orders import PlaceOrderBody
-from fulfillment.domain.orders import OrderStatus
+from fulfillment.domain.attention import ACTIONS, AT_THE_GATE, Action
+from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
 from fulfillment.local.demo.orders_file import read
 from fulfillment.local.demo.play import ENVIRONMENT, perform
 from fulfillment.local.demo.progress import Board
 from fulfillment.local.demo.providers import SandboxLedger
 from fulfillment.local.stack import LocalStack, StackOptions
+from tests.demo import not_yet
 from tests.demo.files import a_line, written
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -59,13 +61,13 @@ def test_orders_with_every_kind_of_scenario_end_where_they_should(tmp_path: Path
         a_line("R-away", scenario={"token": "tok_late"}),
     )
 
-    process = demo("--orders", file)
-    output, errors = process.communicate(timeout=150)
+    process = demo("--orders", file, "--json")
+    output, told = process.communicate(timeout=150)
 
-    assert process.returncode == 0, output + errors
-    assert "not part of an order, kept in its metadata: ordered_on" in output
-    ends = dict(re.findall(r"│ (R-\S+) +│ +99\.00 EUR │ (\w+ +│ \w*) +│", output))
-    assert {reference: re.sub(r"\W+", " ", end).strip() for reference, end in ends.items()} == {
+    assert process.returncode == 0, output + told
+    assert "not part of an order, kept in its metadata: ordered_on" in told
+    report = json.loads(output)
+    assert {order["reference"]: f"{order['status']} {order['code'] or ''}".strip() for order in report["orders"]} == {
         "R-home": "delivered",
         "R-lost": "needs_attention lost",
         "R-stays": "awaiting_shipment",
@@ -77,9 +79,25 @@ def test_orders_with_every_kind_of_scenario_end_where_they_should(tmp_path: Path
         "R-other": "delivered",
         "R-twice": "delivered",
         "R-away": "delivered",
-    }, output
-    assert re.findall(r"│ (I\d) │ .+ │ +(\d+) │ +│", output) == [(f"I{n}", "0") for n in range(1, 8)]
-    assert "11 orders accepted and brought to their ends" in output
+    }
+    assert re.findall(r"^(I\d) .+ (\d+) *$", told, re.MULTILINE) == [(f"I{n}", "0") for n in range(1, 8)]
+    assert "11 orders accepted and brought to their ends" in told
+
+
+def test_our_own_orders_show_every_status_failure_and_question_there_is() -> None:
+    process = demo("--json")
+    output, told = process.communicate(timeout=170)
+
+    assert process.returncode == 0, told
+    seen = json.loads(output)["coverage"]
+    assert set(OrderStatus) - set(seen["statuses"]) == not_yet.STATUSES
+    assert set(FailureCode) - set(seen["failure_codes"]) == not_yet.FAILURES
+    assert set(AttentionReason) - seen["attention_reasons"].keys() == not_yet.QUESTIONS
+    assert all(answers and set(answers) <= _buttons(reason) for reason, answers in seen["attention_reasons"].items())
+
+
+def _buttons(reason: str) -> set[Action]:
+    return {*ACTIONS[AttentionReason(reason)], *(AT_THE_GATE if reason == AttentionReason.UNDO_FAILED else ())}
 
 
 def test_an_order_that_ends_elsewhere_fails_the_demo_and_is_named(tmp_path: Path) -> None:

@@ -4,62 +4,31 @@ What is told of orders on their way, without a service.
 
 import io
 import json
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import httpx2
 import pytest
 from rich.console import Console
 
 from fulfillment.api.schemas.orders import PlaceOrderBody
-from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.invariants import Check
+from fulfillment.local.demo.coverage import Coverage
 from fulfillment.local.demo.display import following
 from fulfillment.local.demo.figures import Figures
-from fulfillment.local.demo.orders_file import Article, FileOrder, read
-from fulfillment.local.demo.progress import Board
-from fulfillment.local.demo.providers import Parcels
+from fulfillment.local.demo.orders_file import read
 from fulfillment.local.demo.report import Report
-from fulfillment.local.demo.runner import Runner
-from fulfillment.local.demo.shop import Receipt, Refused, SeenOrder, Shop
+from fulfillment.local.demo.script import Move, Part
+from fulfillment.local.demo.shop import Refused
+from fulfillment.local.demo.story import story
 from fulfillment.local.demo.troubles import troubles
+from tests.demo.boards import board_of, place_all, seen
 from tests.demo.files import a_line, written
 
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
 FIGURES = Figures(orders=1, seconds=2.0, paid_and_booked=None)
-
-
-def board_of(folder: Path, *lines: dict[str, Any]) -> Board:
-    return Board(read(written(folder, *lines), PlaceOrderBody).orders)
-
-
-def seen(
-    order_id: OrderId, status: OrderStatus, version: int = 1, code: str | None = None, asks: str | None = None
-) -> SeenOrder:
-    return SeenOrder(
-        id=order_id,
-        status=status,
-        version=version,
-        code=code,
-        asks=asks,
-        carrier="sandbox",
-        tracking_number="SBX1",
-        captured=Money(9900, "EUR"),
-        accepted_at=NOW,
-        updated_at=NOW + timedelta(seconds=2),
-    )
-
-
-def place_all(board: Board) -> list[OrderId]:
-    receipts = [Receipt(id=OrderId(uuid4()), accepted_at=NOW) for _ in board.all]
-    for progress, receipt in zip(board.all, receipts, strict=True):
-        board.placed(progress, receipt)
-    return [receipt.id for receipt in receipts]
 
 
 def test_every_difference_is_named_with_line_reference_and_reason(tmp_path: Path) -> None:
@@ -90,6 +59,73 @@ def test_what_an_order_asks_an_operator_is_its_code_and_the_end_if_nobody_answer
 
     assert board.is_over
     assert board.disappointments == ["line 2, wants: expected delivered, is needs_attention (lost)"]
+
+
+def test_a_question_that_is_expected_must_have_been_asked_by_the_end(tmp_path: Path) -> None:
+    expected = {"actions": ["retry"], "expect": {"status": "delivered", "code": "undo_failed"}}
+    board = board_of(tmp_path, a_line("asked", scenario=expected), a_line("not", scenario=expected))
+    asked, other = place_all(board)
+
+    question = seen(asked, OrderStatus.NEEDS_ATTENTION, version=1, asks="undo_failed")
+    board.saw(question)
+    board.all[0].script.done(Move(Part.ACT, "retry"), question)
+    board.saw(seen(asked, OrderStatus.DELIVERED, version=2))
+    board.saw(seen(other, OrderStatus.DELIVERED))
+
+    assert board.disappointments == [
+        "line 2, not: expected delivered (undo_failed), is delivered; actions: nobody asked for retry"
+    ]
+    assert Coverage.of(board).as_json() == {
+        "statuses": ["received", "needs_attention", "delivered"],
+        "failure_codes": [],
+        "attention_reasons": {"undo_failed": ["retry"]},
+    }
+
+
+def test_a_question_that_was_answered_is_not_the_one_an_order_ends_with(tmp_path: Path) -> None:
+    lost = {"actions": ["refund"], "expect": {"status": "needs_attention", "code": "lost"}}
+    board = board_of(tmp_path, a_line(scenario=lost))
+    (order_id,) = place_all(board)
+
+    question = seen(order_id, OrderStatus.NEEDS_ATTENTION, version=1, asks="lost")
+    board.saw(question)
+    board.all[0].script.done(Move(Part.ACT, "refund"), question)
+    board.saw(seen(order_id, OrderStatus.NEEDS_ATTENTION, version=3, asks="undo_failed"))
+
+    assert board.disappointments == ["line 1, R-1: expected needs_attention (lost), is needs_attention (undo_failed)"]
+
+
+def test_the_money_of_each_currency_adds_up(tmp_path: Path) -> None:
+    yen = [{"sku": "CUP", "name": "Cup", "quantity": 3, "unit_price": {"amount": 500, "currency": "JPY"}}]
+    board = board_of(tmp_path, a_line("kept"), a_line("back"), a_line("unseen"), a_line("yen", lines=yen))
+    kept, back, *_ = place_all(board)
+    board.saw(seen(kept, OrderStatus.DELIVERED))
+    board.saw(replace(seen(back, OrderStatus.RETURNED), refunded=Money(9900, "EUR")))
+
+    euro, other = board.money
+
+    assert (euro.ordered, euro.captured, euro.refunded, euro.kept) == tuple(
+        Money(amount, "EUR") for amount in (29700, 19800, 9900, 9900)
+    )
+    assert (other.ordered, other.kept) == (Money(1500, "JPY"), Money(0, "JPY"))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (a_line(), "straight to the door"),
+        (a_line(scenario={"token": "tok_down", "expect": {"status": "rejected"}}), "the bank stays away"),
+        (
+            a_line(scenario={"cancel_at": "awaiting_shipment", "carrier": "late_pick_up"}),
+            "the carrier was faster, cancelled while awaiting shipment",
+        ),
+        (a_line(scenario={"pay_later": ["tok_declined", "tok_visa"]}), "pays later, with card 2"),
+        (a_line(scenario={"token": "tok_of_another_provider"}), "tok_of_another_provider"),
+        (a_line(scenario={"expect": {"status": "rejected"}}), ""),
+    ],
+)
+def test_the_story_of_an_order_is_told_in_words(tmp_path: Path, line: dict[str, Any], told: str) -> None:
+    assert story(read(written(tmp_path, line), PlaceOrderBody).orders[0]) == told
 
 
 def test_an_order_that_moves_on_while_it_is_being_cancelled_was_not_missed(tmp_path: Path) -> None:
@@ -168,89 +204,22 @@ def test_what_is_piped_gets_a_line_a_second_and_the_last_word(tmp_path: Path) ->
     assert [line.split("s  ")[1] for line in out.getvalue().splitlines()] == ["waiting 5", "delivered 5"]
 
 
-class SilentShop(Shop):
-    """Takes every order and never tells of one again."""
+def test_a_terminal_shows_orders_by_status_money_and_what_is_waited_for(tmp_path: Path) -> None:
+    out = io.StringIO()
+    board = board_of(tmp_path, *(a_line(f"R-{n}") for n in range(3)))
+    done, way, new = place_all(board)
+    board.saw(seen(done, OrderStatus.DELIVERED))
+    board.saw(seen(new, OrderStatus.PROCESSING))
+    board.saw(seen(way, OrderStatus.SHIPPED))
 
-    def __init__(self) -> None:
-        super().__init__(httpx2.AsyncClient(), "", {})
+    with following(Console(file=out, width=100, force_terminal=True, color_system=None)) as show:
+        show(board)
 
-    async def count(self, article: Article) -> None:
-        pass
-
-    async def place(self, order: FileOrder) -> Receipt:
-        return Receipt(id=OrderId(uuid4()), accepted_at=NOW)
-
-    async def placed_since(self, moment: datetime) -> AsyncIterator[SeenOrder]:
-        nothing: list[SeenOrder] = []
-        for order in nothing:
-            yield order
-
-
-class IdleParcels(Parcels):
-    """Nothing moves; the carrier cannot even be reached."""
-
-    def __init__(self) -> None:
-        super().__init__(httpx2.AsyncClient(), "")
-
-    async def advance(self) -> None:
-        raise httpx2.ConnectError("away")
-
-
-async def test_a_service_that_stands_still_is_given_up(tmp_path: Path) -> None:
-    file = read(written(tmp_path, a_line()), PlaceOrderBody)
-    runner = Runner(SilentShop(), IdleParcels(), lambda _: None, timedelta(seconds=0.6))
-
-    board = await runner.run(file)
-
-    assert board.disappointments == [
-        "given up: no order has moved for 0.6 s",
-        "line 1, R-1: expected delivered, is received",
-    ]
-
-
-class HastyShop(SilentShop):
-    """Has every order paid and booked before anybody can cancel it, and says no to everything."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._placed = OrderId(uuid4())
-
-    async def place(self, order: FileOrder) -> Receipt:
-        return Receipt(id=self._placed, accepted_at=NOW)
-
-    async def read(self, order_id: OrderId) -> SeenOrder:
-        return seen(order_id, OrderStatus.AWAITING_SHIPMENT, 3)
-
-    async def placed_since(self, moment: datetime) -> AsyncIterator[SeenOrder]:
-        yield seen(self._placed, OrderStatus.AWAITING_SHIPMENT, 3)
-
-    async def cancel(self, order_id: OrderId, key: str) -> SeenOrder:
-        raise Refused("order_not_cancellable", key)
-
-
-@pytest.mark.parametrize(
-    ("moment", "why"),
-    [("processing", "; cancel_at: the order was not seen processing"), ("awaiting_shipment", "")],
-)
-async def test_an_order_that_could_not_be_cancelled_is_told_instead_of_waited_for(
-    tmp_path: Path, moment: str, why: str
-) -> None:
-    file = read(written(tmp_path, a_line(scenario={"cancel_at": moment, "carrier": "none"})), PlaceOrderBody)
-
-    board = await Runner(HastyShop(), IdleParcels(), lambda _: None, timedelta(seconds=5)).run(file)
-
-    assert board.disappointments == [f"line 1, R-1: expected cancelled (cancelled), is awaiting_shipment{why}"]
-
-
-async def test_stock_the_warehouse_refuses_ends_the_demo(tmp_path: Path) -> None:
-    class FullWarehouse(SilentShop):
-        async def count(self, article: Article) -> None:
-            raise Refused("below_reserved", article.sku)
-
-    file = read(written(tmp_path, a_line()), PlaceOrderBody)
-
-    with pytest.raises(Refused, match="below_reserved: SKU-1"):
-        await Runner(FullWarehouse(), IdleParcels(), lambda _: None).run(file)
+    screen = out.getvalue()
+    assert "1 of 3 orders are done" in screen
+    assert re.search(r"shipped +1 ", screen)
+    assert re.search(r"297\.00 EUR +0\.00 EUR +297\.00 EUR", screen)
+    assert "waiting for: the carrier 1 · the providers 1" in screen
 
 
 def test_the_last_complaints_of_every_process_are_shown(tmp_path: Path) -> None:

@@ -18,18 +18,21 @@ from fulfillment.local.demo.shop import SeenOrder
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def seen(status: str, version: int) -> SeenOrder:
+def seen(status: str, version: int, asks: str | None = None, updated_at: datetime = NOW) -> SeenOrder:
     return SeenOrder(
         id=OrderId(UUID(int=1)),
         status=OrderStatus(status),
         version=version,
         code=None,
-        asks=None,
+        asks=asks,
         carrier="sandbox",
         tracking_number="SBX1",
+        payment="captured",
+        authorized=Money(0, "EUR"),
         captured=Money(0, "EUR"),
+        refunded=Money(0, "EUR"),
         accepted_at=NOW,
-        updated_at=NOW,
+        updated_at=updated_at,
     )
 
 
@@ -149,3 +152,66 @@ def test_a_refused_answer_is_told_and_ends_the_answers_a_refused_cancellation_is
 
     assert script.remarks == ["actions: found was refused, action_not_available"]
     assert script.waits_in_vain(seen("needs_attention", 1))
+
+
+def test_a_parcel_nobody_picked_up_is_picked_up_after_the_last_waiting_if_it_is_to_arrive() -> None:
+    statuses = ("awaiting_shipment", "needs_attention", "awaiting_shipment", "shipped")
+    arrives = {"status": "delivered", "code": "hand_over_overdue"}
+
+    done = moves(a_script(carrier="none", actions=["keep_waiting"], expect=arrives), *statuses)
+    stays = moves(a_script(carrier="none", actions=["keep_waiting"]), *statuses)
+
+    assert done == ["needs_attention: keep_waiting", "awaiting_shipment: picked_up", "shipped: in_transit"]
+    assert stays == ["needs_attention: keep_waiting"]
+
+
+def test_a_parcel_that_leaves_after_the_end_is_looked_at_by_an_operator() -> None:
+    late = {"status": "cancelled", "code": "late_event"}
+    script = a_script(cancel_at="awaiting_shipment", actions=["skip", "resolved_by_hand"], expect=late)
+    assert moves(script, "awaiting_shipment", "needs_attention") == [
+        "awaiting_shipment: cancel_at",
+        "needs_attention: skip",
+    ]
+
+    leaving = script.next(seen("cancelled", 5))
+    assert leaving == Move(Part.PARCEL, "picked_up")
+    script.done(leaving, seen("cancelled", 5))
+    assert script.next(seen("cancelled", 5)) is None
+    asked = seen("cancelled", 6, asks="late_event")
+    looking = script.next(asked)
+    assert looking == Move(Part.ACT, "resolved_by_hand")
+    assert script.is_to_come_late(asked)
+    script.done(looking, asked)
+
+    assert not script.is_to_come_late(asked)
+    assert script.asked["late_event"] == ["resolved_by_hand"]
+
+
+def test_a_cancelled_order_s_parcel_stays_where_no_late_event_is_expected() -> None:
+    script = a_script(cancel_at="awaiting_shipment", actions=["retry"])
+
+    assert moves(script, "awaiting_shipment", "cancelled") == ["awaiting_shipment: cancel_at"]
+
+
+def test_what_is_looked_up_again_gets_time_to_have_happened() -> None:
+    script = a_script(actions=["retry_lookup"])
+    just_now = datetime.now(UTC)
+
+    assert script.next(seen("needs_attention", 3, updated_at=just_now)) is None
+    assert script.next(seen("needs_attention", 3)) == Move(Part.ACT, "retry_lookup")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "status", "who"),
+    [
+        ({}, "processing", "the providers"),
+        ({}, "shipped", "the carrier"),
+        ({"pay_later": "tok_visa"}, "awaiting_payment", "the customer"),
+        ({"expect": {"status": "rejected", "code": "payment_expired"}}, "awaiting_payment", "a deadline"),
+        ({"carrier": "none", "actions": ["cancel"]}, "awaiting_shipment", "a deadline"),
+        ({"actions": ["refund"]}, "needs_attention", "an operator"),
+        ({}, "delivered", None),
+    ],
+)
+def test_who_is_to_move_an_order_next_is_told(scenario: dict[str, Any], status: str, who: str | None) -> None:
+    assert a_script(**scenario).waits_for(seen(status, 1)) == who

@@ -99,7 +99,8 @@ async def test_a_change_is_asked_again_under_its_key_and_tells_the_order(order: 
         "failure": {"code": "cancelled", "message": "-"},
         "attention": {"reason": "undo_failed"},
         "shipments": [],
-        "payment": {"captured": money},
+        "payment": {"status": "voided", "authorized": money, "captured": money, "refunded": money},
+        "actions": [],
         "accepted_at": RECEIPT["accepted_at"],
         "updated_at": RECEIPT["accepted_at"],
     }

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.local.demo.progress import Board
-from fulfillment.local.demo.report import STYLES, status
+from fulfillment.local.demo.report import STYLES, money, status
 from fulfillment.local.demo.runner import Show
 
 _LINE_EVERY = 1.0
@@ -37,7 +37,7 @@ def following(out: Console) -> Iterator[Show]:
         yield _Lines(out)
         return
     with Live(console=out, auto_refresh=False, transient=True) as live:
-        yield lambda board: live.update(_table(board), refresh=True)
+        yield lambda board: live.update(_screen(board), refresh=True)
 
 
 class _Lines:
@@ -53,7 +53,7 @@ class _Lines:
         if line == self._said or (time.monotonic() < self._next and not board.is_over):
             return
         self._said, self._next = line, time.monotonic() + _LINE_EVERY
-        self._out.print(f"{_elapsed(board):6.1f} s  {line}")
+        self._out.print(f"{_elapsed(board):6.1f} s  {line}", soft_wrap=True)
 
 
 def _counts(board: Board) -> list[tuple[str, int]]:
@@ -64,10 +64,26 @@ def _elapsed(board: Board) -> float:
     return time.monotonic() - board.began_at
 
 
-def _table(board: Board) -> Group:
-    table = Table(show_header=False, box=None)
+def _screen(board: Board) -> Group:
+    # What a small window cuts off is at the bottom.
+    return Group(Text(_headline(board), style="bold"), _awaited(board), "", _states(board), "", money(board))
+
+
+def _headline(board: Board) -> str:
+    done, elapsed = sum(progress.is_over for progress in board.all), _elapsed(board)
+    headline = f"{elapsed:.0f} s · {done} of {len(board.all)} orders are done"
+    return f"{headline} · {done / elapsed:.1f} orders/s" if elapsed >= 1 else headline
+
+
+def _states(board: Board) -> Table:
+    table = Table(show_header=False, box=None, pad_edge=False)
     for state, count in _counts(board):
-        bar = ProgressBar(total=len(board.all), completed=count, width=40, complete_style=STYLES.get(state, "white"))
+        bar = ProgressBar(total=len(board.all), completed=count, width=50, complete_style=STYLES.get(state, "white"))
         table.add_row(status(state), str(count), bar)
-    money = ", ".join(map(str, board.captured)) or "nothing yet"
-    return Group(Text(f"{_elapsed(board):.0f} s"), table, Text(f"captured: {money}"))
+    return table
+
+
+def _awaited(board: Board) -> str:
+    """Who or what is waited for."""
+    awaited = " · ".join(f"{who} {count}" for who, count in board.waiting_for.most_common())
+    return f"waiting for: {awaited}" if awaited else "nothing is waited for"

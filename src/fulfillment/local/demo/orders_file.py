@@ -60,13 +60,6 @@ class FileOrder:
         given = (self.body.get("payment") or {}).get("token")
         return self.scenario.arrives and given != _UNDONE_LATE
 
-    @property
-    def summary(self) -> str:
-        """What is special about it."""
-        postal_code = self.body["shipping_address"].get("postal_code") or ""
-        told = [postal_code] if postal_code.startswith("TEST-") and postal_code != TOO_LATE else []
-        return ", ".join([*told, *self.scenario.summary()])
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:

@@ -6,14 +6,53 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
-from fulfillment.domain.orders import OrderStatus
+from fulfillment.domain.orders import FailureCode, OrderStatus
 from fulfillment.local.demo.orders_file import FileOrder
 from fulfillment.local.demo.script import Move, Script
 from fulfillment.local.demo.shop import Receipt, Refused, SeenOrder
+
+_NOT_TO_BE_PAID = (OrderStatus.CANCELLING, OrderStatus.CANCELLED, OrderStatus.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """
+    The money of orders in one currency.
+
+    Attributes:
+        ordered: what they are worth.
+        set_aside: on cards, neither taken nor freed.
+        captured: taken.
+        refunded: of that, given back.
+    """
+
+    ordered: Money
+    set_aside: Money
+    captured: Money
+    refunded: Money
+
+    @property
+    def kept(self) -> Money:
+        """What stays with the shop."""
+        return Money(self.captured.amount - self.refunded.amount, self.captured.currency)
+
+    def with_order(self, total: Money, seen: SeenOrder | None) -> Self:
+        """One more order; nothing has become of the money of one that nobody has seen."""
+        if seen is None:
+            return replace(self, ordered=self.ordered + total)
+        return replace(
+            self,
+            ordered=self.ordered + total,
+            set_aside=self.set_aside + seen.authorized,
+            captured=self.captured + seen.captured,
+            refunded=self.refunded + seen.refunded,
+        )
 
 
 class Progress:
@@ -26,6 +65,7 @@ class Progress:
         self.seen: SeenOrder | None = None
         self.sent = False
         self.script = Script(order.scenario)
+        self.passed: set[OrderStatus] = set()
         self._is_moving = False
 
     @property
@@ -52,10 +92,21 @@ class Progress:
         if self.refusal or self.seen is None:
             return self.refusal is not None
         seen, scenario = self.seen, self.order.scenario
+        if self.script.is_to_come_late(seen):
+            return False
         if seen.status.is_final or self.script.waits_in_vain(seen):
             return True
         arrived = {scenario.expected.status, *([scenario.destination] if self.script.deviates else [])}
         return seen.status in arrived and self.script.rests(seen)
+
+    @property
+    def is_past_capture(self) -> bool:
+        """Its money has been taken, or is not going to be."""
+        if self.is_over or self.order.scenario.lets_pass is FailureCode.PAYMENT_EXPIRED:
+            return True
+        if self.seen is None:
+            return False
+        return bool(self.seen.captured.amount) or self.seen.status in _NOT_TO_BE_PAID or not self.order.total.amount
 
     @property
     def next_move(self) -> Move | None:
@@ -67,6 +118,7 @@ class Progress:
     def saw(self, seen: SeenOrder) -> None:
         """The service told of it."""
         self.seen = seen
+        self.passed.add(seen.status)
         # What a move under way is going to change is judged afterwards.
         if not self._is_moving:
             self.script.heard(seen)
@@ -87,11 +139,24 @@ class Progress:
         """How its end differs from the expected one."""
         expected = self.order.scenario.expected
         remarks = [*self.script.remarks, *(self.script.left() if self.is_over else [])]
-        if self.state != expected.status or expected.code not in (None, self.code):
+        if self.state != expected.status or expected.code not in (None, *self._codes):
             detail = f": {self.refusal}" if self.refusal else ""
             wanted, found = _told(expected.status, expected.code), _told(self.state, self.code)
             remarks.insert(0, f"expected {wanted}, is {found}{detail}")
         return f"line {self.order.line}, {self.order.name}: {'; '.join(remarks)}" if remarks else None
+
+    @property
+    def _codes(self) -> tuple[str | None, ...]:
+        """What may be expected of it: at its end also what was asked on the way."""
+        has_ended = self.seen is not None and self.seen.status.is_final
+        return (self.code, *(self.script.asked if has_ended else ()))
+
+    @property
+    def waits_for(self) -> str | None:
+        """Who or what is to move it next, in words; None when it is over."""
+        if self.is_over:
+            return None
+        return self.script.waits_for(self.seen) if self.seen else "the API" if self.sent else "their turn"
 
     @property
     def seconds(self) -> float | None:
@@ -116,6 +181,7 @@ class Board:
     def placed(self, progress: Progress, receipt: Receipt) -> None:
         """An order was accepted."""
         progress.receipt = receipt
+        progress.passed.add(OrderStatus.RECEIVED)
         self._placed[receipt.id] = progress
         self.changed_at = time.monotonic()
 
@@ -150,13 +216,24 @@ class Board:
         return Counter(progress.state for progress in self.all)
 
     @property
+    def waiting_for(self) -> Counter[str]:
+        """How many orders are to be moved next by whom or what; those that are over are not waited for."""
+        return Counter(who for progress in self.all if (who := progress.waits_for))
+
+    @property
+    def money(self) -> list[Purse]:
+        """What has become of the money, per currency."""
+        nothing = {progress.order.total.currency: Money(0, progress.order.total.currency) for progress in self.all}
+        purses = {currency: Purse(none, none, none, none) for currency, none in sorted(nothing.items())}
+        for progress in self.all:
+            currency = progress.order.total.currency
+            purses[currency] = purses[currency].with_order(progress.order.total, progress.seen)
+        return list(purses.values())
+
+    @property
     def captured(self) -> list[Money]:
         """The money taken so far, per currency."""
-        sums: Counter[str] = Counter()
-        for progress in self.all:
-            if progress.seen:
-                sums[progress.seen.captured.currency] += progress.seen.captured.amount
-        return [Money(amount, currency) for currency, amount in sorted(sums.items()) if amount]
+        return [purse.captured for purse in self.money if purse.captured.amount]
 
     @property
     def disappointments(self) -> list[str]:

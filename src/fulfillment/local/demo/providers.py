@@ -32,6 +32,25 @@ class Parcels:
         answer.raise_for_status()
 
 
+class PaymentProvider:
+    """What goes wrong at the payment provider on request."""
+
+    def __init__(self, http: httpx2.AsyncClient, sandbox: str) -> None:
+        self._http = http
+        self._sandbox = sandbox
+
+    async def stop_taking_money(self) -> None:
+        """Every capture is answered 503 from now on."""
+        await self._control({"capture": {"down": True}})
+
+    async def work_again(self) -> None:
+        """Nothing goes wrong any more, but for what cards and addresses ask for."""
+        await self._control({})
+
+    async def _control(self, faults: Mapping[str, Any]) -> None:
+        (await self._http.put(f"{self._sandbox}/control", json=faults)).raise_for_status()
+
+
 class SandboxLedger:
     """The books of the sandbox's payment provider."""
 

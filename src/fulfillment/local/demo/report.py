@@ -7,13 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fulfillment.domain.money import Money
+from fulfillment.domain.orders import PaymentStatus
 from fulfillment.invariants import Check
+from fulfillment.local.demo.coverage import Coverage
 from fulfillment.local.demo.figures import Figures
-from fulfillment.local.demo.progress import Board, Progress
+from fulfillment.local.demo.progress import Board, Progress, Purse
+from fulfillment.local.demo.story import story
 
 _MOST_ROWS = 60
 _MOST_DISAPPOINTMENTS = 20
@@ -44,8 +49,9 @@ class Report:
 
     def print(self, console: Console) -> None:
         """Tables, figures, and what differs."""
-        console.print(_orders(self.board) if len(self.board.all) <= _MOST_ROWS else _totals(self.board))
-        console.print(_invariants(self.checks))
+        orders = [_orders(self.board)] if len(self.board.all) <= _MOST_ROWS else []
+        for table in (*orders, _totals(self.board), money(self.board), _invariants(self.checks)):
+            console.print(table, "", sep="\n")
         for line in self._figures():
             console.print(line)
         for line in _shortened(self.board.disappointments):
@@ -60,7 +66,9 @@ class Report:
             "ok": self.is_good,
             "orders": [_as_json(progress) for progress in self.board.all],
             "by_status": dict(self.board.by_state),
-            "captured": [{"amount": money.amount, "currency": money.currency} for money in self.board.captured],
+            "captured": [_amount(captured) for captured in self.board.captured],
+            "money": [_purse(purse) for purse in self.board.money],
+            "coverage": Coverage.of(self.board).as_json(),
             "differences": self.board.disappointments,
             "invariants": [
                 {"name": check.name, "violations": check.violations, "examples": list(check.examples)}
@@ -80,30 +88,54 @@ class Report:
             f"{figures.orders} orders accepted and brought to their ends in {figures.seconds:.1f} s:"
             f" {figures.orders_per_second:.1f} orders/s"
         )
+        yield f"seen on the way: {Coverage.of(self.board)}"
         if figures.paid_and_booked:
             median, slow = figures.paid_and_booked
             yield f"from acceptance to paid and booked: p50 {median:.2f} s, p95 {slow:.2f} s"
 
 
 def _orders(board: Board) -> Table:
-    table = Table(title="Orders", title_justify="left")
-    for column in ("reference", "total", "status", "code", "what was special", "seconds"):
-        table.add_column(column, justify="right" if column in ("total", "seconds") else "left")
+    table = _table()
+    table.add_column("order", no_wrap=True)
+    table.add_column("story", min_width=20)
+    table.add_column("status", no_wrap=True)
+    table.add_column("why; what an operator did", min_width=20)
+    for column in ("total", "kept", "s"):
+        table.add_column(column, justify="right", no_wrap=True)
     for progress in board.all:
         order = progress.order
         table.add_row(
             printable(order.name),
-            str(order.total),
+            printable(story(order)),
             status(progress.state),
-            progress.code or "",
-            printable(order.summary),
+            _why(progress),
+            str(order.total),
+            _kept(progress),
             "" if progress.seconds is None else f"{progress.seconds:.1f}",
         )
     return table
 
 
+def _why(progress: Progress) -> Text:
+    """Why it failed or was refused, and a line for each question to operators with their answers."""
+    asked = progress.script.asked
+    code = [progress.code] if progress.code and progress.code not in asked else []
+    questions = [f"{reason}: {', '.join(answers) or 'open'}" for reason, answers in asked.items()]
+    return Text("\n".join([*code, *questions]))
+
+
+def _kept(progress: Progress) -> str:
+    """What stays with the shop, without its currency; else what became of the money."""
+    seen = progress.seen
+    if seen is None or seen.payment == PaymentStatus.NONE:
+        return "-"
+    if seen.payment != PaymentStatus.CAPTURED:
+        return seen.payment
+    return str(Money(seen.captured.amount - seen.refunded.amount, seen.captured.currency)).partition(" ")[0]
+
+
 def _totals(board: Board) -> Table:
-    table = Table(title="Orders", title_justify="left")
+    table = _table()
     table.add_column("status")
     table.add_column("code")
     table.add_column("orders", justify="right")
@@ -111,15 +143,27 @@ def _totals(board: Board) -> Table:
         table.add_row(status(state), code, str(count))
     table.add_section()
     table.add_row("all", "", str(len(board.all)))
-    for money in board.captured:
-        table.add_row("captured", "", str(money))
     return table
 
 
+def money(board: Board) -> Table:
+    """What has become of the money, per currency."""
+    table = _table()
+    for column in ("ordered", "set aside", "captured", "refunded", "kept"):
+        table.add_column(column, justify="right")
+    for purse in board.money:
+        table.add_row(*map(str, (purse.ordered, purse.set_aside, purse.captured, purse.refunded, purse.kept)))
+    return table
+
+
+def _table() -> Table:
+    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+
+
 def _invariants(checks: Sequence[Check]) -> Table:
-    table = Table(title="Invariants, against database, Temporal and the provider's ledger", title_justify="left")
+    table = _table()
     table.add_column("")
-    table.add_column("claim")
+    table.add_column("invariant, by database, Temporal and the provider's ledger")
     table.add_column("violations", justify="right")
     table.add_column("for instance")
     for check in checks:
@@ -146,6 +190,21 @@ def _shortened(lines: Sequence[str]) -> list[str]:
     return shown
 
 
+def _amount(amount: Money) -> dict[str, Any]:
+    return {"amount": amount.amount, "currency": amount.currency}
+
+
+def _purse(purse: Purse) -> dict[str, Any]:
+    return {
+        "currency": purse.ordered.currency,
+        "ordered": purse.ordered.amount,
+        "set_aside": purse.set_aside.amount,
+        "captured": purse.captured.amount,
+        "refunded": purse.refunded.amount,
+        "kept": purse.kept.amount,
+    }
+
+
 def _as_json(progress: Progress) -> dict[str, Any]:
     order, seen = progress.order, progress.seen
     return {
@@ -153,9 +212,12 @@ def _as_json(progress: Progress) -> dict[str, Any]:
         "id": str(seen.id) if seen else None,
         "reference": order.body.get("reference"),
         "customer_id": order.body["customer_id"],
-        "total": {"amount": order.total.amount, "currency": order.total.currency},
+        "story": story(order),
+        "total": _amount(order.total),
         "status": progress.state,
         "code": progress.code,
+        "asked": progress.script.asked,
+        "payment": seen.payment if seen else None,
         "carrier": seen.carrier if seen else None,
         "tracking_number": seen.tracking_number if seen else None,
         "seconds": progress.seconds,

@@ -5,7 +5,7 @@ watched to its end.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -14,8 +14,9 @@ import httpx2
 
 from fulfillment.domain.ids import OrderId
 from fulfillment.local.demo.orders_file import OrdersFile
+from fulfillment.local.demo.outage import Outage
 from fulfillment.local.demo.progress import Board, Progress
-from fulfillment.local.demo.providers import Parcels
+from fulfillment.local.demo.providers import Parcels, PaymentProvider
 from fulfillment.local.demo.script import Move, Part
 from fulfillment.local.demo.shop import Refused, SeenOrder, Shop
 
@@ -35,9 +36,17 @@ Show = Callable[[Board], None]
 class Runner:
     """Takes the orders of a file to their ends; `show` is told after every look at them."""
 
-    def __init__(self, shop: Shop, parcels: Parcels, show: Show, standstill: timedelta = STANDSTILL) -> None:
+    def __init__(
+        self,
+        shop: Shop,
+        parcels: Parcels,
+        payments: PaymentProvider,
+        show: Show,
+        standstill: timedelta = STANDSTILL,
+    ) -> None:
         self._shop = shop
         self._parcels = parcels
+        self._payments = payments
         self._show = show
         self._standstill = standstill.total_seconds()
 
@@ -51,18 +60,27 @@ class Runner:
         """
         await _each(file.stock, self._shop.count)
         board = Board(file.orders)
-        placing = asyncio.create_task(_each(board.all, lambda progress: self._place(board, progress)))
+        outage = Outage(board, self._payments)
+        placing = [self._placing(board, [item for item in board.all if item not in outage.meeting])]
         try:
             while not board.is_over and not board.given_up:
-                if placing.done():
-                    placing.result()
-                await self._look(board)
+                for task in placing:
+                    if task.done():
+                        task.result()
+                with suppress(httpx2.HTTPError):
+                    if await outage.begins():
+                        placing.append(self._placing(board, outage.meeting))
+                await self._look(board, outage)
                 if time.monotonic() > board.changed_at + self._standstill:
                     board.given_up = f"given up: no order has moved for {self._standstill:g} s"
         finally:
-            placing.cancel()
-            await asyncio.wait({placing})
+            for task in placing:
+                task.cancel()
+            await asyncio.wait(placing)
         return board
+
+    def _placing(self, board: Board, orders: Sequence[Progress]) -> asyncio.Task[None]:
+        return asyncio.create_task(_each(orders, lambda progress: self._place(board, progress)))
 
     async def _place(self, board: Board, progress: Progress) -> None:
         board.sent(progress)
@@ -83,22 +101,24 @@ class Runner:
             board.saw(await self._shop.read(order_id))
             await asyncio.sleep(_LOOK_IN_HASTE)
 
-    async def _look(self, board: Board) -> None:
+    async def _look(self, board: Board, outage: Outage) -> None:
         began = time.monotonic()
         if board.oldest_open:
             async for seen in self._shop.placed_since(board.oldest_open):
                 board.saw(seen)
-        # A carrier that is away for a moment is asked again at the next look.
+        pause = max(_LOOK_EVERY, _LOOK_SHARE * (time.monotonic() - began))
+        # A provider that is away for a moment is asked again at the next look.
         with suppress(httpx2.HTTPError):
-            await self._move(board)
+            await outage.ends()
+            await self._move(board, waiting=outage.meeting if outage.is_on else ())
         self._show(board)
-        await asyncio.sleep(max(_LOOK_EVERY, _LOOK_SHARE * (time.monotonic() - began)))
+        await asyncio.sleep(pause)
 
-    async def _move(self, board: Board) -> None:
+    async def _move(self, board: Board, waiting: Sequence[Progress]) -> None:
         if all(progress.order.arrives for progress in board.all):
             await self._parcels.advance()
             return
-        due = (progress for progress in board.all if progress.next_move)
+        due = (progress for progress in board.all if progress.next_move and progress not in waiting)
         await _each(due, lambda progress: self._do(board, progress))
 
     async def _do(self, board: Board, progress: Progress) -> None:

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from fulfillment.domain.attention import Action
@@ -29,6 +38,9 @@ class Journey(StrEnum):
     LATE_PICK_UP = "late_pick_up"
 
 
+_DEADLINES = (FailureCode.PAYMENT_EXPIRED, AttentionReason.HAND_OVER_OVERDUE, AttentionReason.DELIVERY_OVERDUE)
+_FAILED = (OrderStatus.CANCELLING, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.RETURNED)
+
 STRAIGHT = ("picked_up", "in_transit", "delivered")
 """The events of a parcel that arrives."""
 
@@ -38,6 +50,39 @@ _STEPS: dict[Journey, tuple[str, ...]] = {
     Journey.LOST: ("picked_up", "lost"),
     Journey.RETURN: ("picked_up", "in_transit", "returned"),
     Journey.LATE_PICK_UP: STRAIGHT,
+}
+
+CARD_WORDS = {
+    "tok_declined": "card declined",
+    "tok_insufficient_funds": "card without funds",
+    "tok_lost_answer": "the bank's answers are lost",
+    "tok_late": "the bank hangs up and acts later",
+    "tok_flaky": "the bank is away for a moment",
+    "tok_slow": "the bank is slow",
+    "tok_down": "the bank stays away",
+    "tok_capture_declined": "the bank declines the capture",
+    "tok_undo_fails": "the bank gives nothing back",
+}
+"""What the sandbox does with a test card."""
+POSTAL_CODE_WORDS = {
+    "TEST-REFUSED": "the carrier does not go there",
+    "TEST-LOST-ANSWER": "the carrier's answer is lost",
+    "TEST-FLAKY": "the carrier is away for a moment",
+    "TEST-DOWN": "the carrier stays away",
+    "TEST-CANCEL-FAILS": "the carrier cancels nothing",
+    TOO_LATE: "the carrier was faster",
+    "TEST-LOST": "the parcel is lost",
+}
+"""What the sandbox's carrier does with a parcel to such an address."""
+_CARRIER_WORDS = {
+    Journey.NONE: "no word from the carrier",
+    Journey.LOST: "the parcel is lost",
+    Journey.RETURN: "the parcel comes back",
+}
+_OUR_WORDS: dict[FailureCode | AttentionReason | None, str] = {
+    FailureCode.UNKNOWN_SKU: "an article nobody knows",
+    FailureCode.STOCK_SHORT: "an article that is sold out",
+    FailureCode.PAYMENT_EXPIRED: "never pays",
 }
 
 
@@ -66,10 +111,23 @@ class _Strict(BaseModel):
 
 
 class Expectation(_Strict):
-    """Where the order is to arrive, and why it failed or what it asks an operator, if that matters."""
+    """
+    Where the order is to arrive, and why it failed or what it asks an operator, if that matters. At the end of an order
+    the latter is what was asked on the way, or about what the carrier says after the end (`late_event`).
+    """
 
     status: OrderStatus
     code: Annotated[FailureCode | AttentionReason, PlainValidator(_code)] | None = None
+
+    @field_validator("code")
+    @classmethod
+    def _only_failed_orders_have_a_failure(
+        cls, value: FailureCode | AttentionReason | None, info: ValidationInfo
+    ) -> FailureCode | AttentionReason | None:
+        status = info.data.get("status")
+        if isinstance(value, FailureCode) and status and status not in _FAILED:
+            raise PydanticCustomError("not_failed", f"is a failure, which an order that is {status} does not have")
+        return value
 
 
 Token = Annotated[str, Field(min_length=1, max_length=255)]
@@ -124,7 +182,7 @@ class Scenario(_Strict):
     @property
     def lets_pass(self) -> FailureCode | AttentionReason | None:
         """What follows from a deadline that nobody keeps."""
-        if self.expected.code in (FailureCode.PAYMENT_EXPIRED, AttentionReason.HAND_OVER_OVERDUE):
+        if self.expected.code in _DEADLINES:
             return self.expected.code
         waits = self.carrier is Journey.NONE and self.actions
         return AttentionReason.HAND_OVER_OVERDUE if waits else None
@@ -141,18 +199,33 @@ class Scenario(_Strict):
         return self.cancel_at in (OrderStatus.RECEIVED, OrderStatus.PROCESSING)
 
     @property
+    def meets_outage(self) -> bool:
+        """The payment provider is away when the money is to be taken, until an operator is asked."""
+        return self.expected.code is AttentionReason.CAPTURE_OVERDUE
+
+    @property
+    def moves_late(self) -> bool:
+        """The carrier takes the parcel although the order has ended without a delivery."""
+        return self.expected.code is AttentionReason.LATE_EVENT
+
+    @property
     def parcels(self) -> int:
         """How many parcels are sent."""
         return 1 + self.actions.count(Action.RESHIP)
 
     def summary(self) -> Iterator[str]:
-        """What is special about it."""
+        """What is special about it, in words; what an operator does is told with what is asked."""
+        if self.expected.code in _OUR_WORDS:
+            yield _OUR_WORDS[self.expected.code]
+        if self.meets_outage:
+            yield "the bank is away for the capture"
         if self.token and self.token != DEFAULT_TOKEN:
-            yield self.token
-        if self.carrier is not Journey.DELIVER:
-            yield self.carrier
+            yield CARD_WORDS.get(self.token, self.token)
         if self.pay_later:
-            yield f"pay_later: {', '.join(self.pay_later)}"
+            yield "pays later" if len(self.pay_later) == 1 else f"pays later, with card {len(self.pay_later)}"
         if self.cancel_at:
-            yield f"cancel: {self.cancel_at}"
-        yield from self.actions
+            yield f"cancelled while {self.cancel_at.replace('_', ' ')}"
+        if self.carrier in _CARRIER_WORDS:
+            yield _CARRIER_WORDS[self.carrier]
+        if self.moves_late:
+            yield "leaves all the same"

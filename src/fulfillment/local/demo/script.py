@@ -5,12 +5,16 @@ What is still to be done for one order of the file: by its customer, by an opera
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from fulfillment.domain.attention import Action
 from fulfillment.domain.orders import TRANSITIONS, FailureCode, OrderStatus
 from fulfillment.local.demo.scenarios import STRAIGHT, Scenario
 from fulfillment.local.demo.shop import SeenOrder
+
+# What a provider does late (`tok_late`) is done then.
+_FINDING_OUT = timedelta(seconds=4)
 
 
 class Part(StrEnum):
@@ -32,19 +36,22 @@ class Move:
 
 class Script:
     """
-    The rest of a scenario. What never came to pass is kept as `remarks`; then, or when the service said no, the order
-    `deviates`: nobody knows where it is going.
+    The rest of a scenario, and in `asked` what operators were asked and answered. What never came to pass is kept as
+    `remarks`; then, or when the service said no, the order `deviates`: nobody knows where it is going.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         self.remarks: list[str] = []
+        self.asked: dict[str, list[str]] = {}
         self.deviates = False
         self._cancel_at = scenario.cancel_at
         self._cards = deque(scenario.pay_later)
         self._answers = deque(scenario.actions)
         self._events = deque(scenario.steps)
         self._is_cancelled = False
-        self._expires = scenario.lets_pass is FailureCode.PAYMENT_EXPIRED
+        self._lets_pass = scenario.lets_pass
+        self._is_found_waiting = scenario.expected.status is OrderStatus.DELIVERED
+        self._moves_late = scenario.moves_late
         self._moved_at = -1
 
     @property
@@ -54,6 +61,8 @@ class Script:
 
     def heard(self, seen: SeenOrder) -> None:
         """News of the order: what cannot come any more is not waited for."""
+        if seen.asks:
+            self.asked.setdefault(seen.asks, [])
         at = self._cancel_at
         if at and not _may_become(seen.status, at):
             self.remarks.append(f"cancel_at: the order was not seen {at}")
@@ -65,16 +74,19 @@ class Script:
         """What is to be done now that the service knows of what was done last."""
         if seen.version <= self._moved_at:
             return None
-        if self._cancel_at is seen.status:
-            return Move(Part.CANCEL)
+        return Move(Part.CANCEL) if self._cancel_at is seen.status else self._next(seen)
+
+    def _next(self, seen: SeenOrder) -> Move | None:
         match seen.status:
-            case OrderStatus.NEEDS_ATTENTION:
+            case OrderStatus.NEEDS_ATTENTION if not self._is_finding_out(seen):
                 return _first(Part.ACT, self._answers)
             case OrderStatus.AWAITING_PAYMENT if not self._is_cancelled:
                 return _first(Part.PAY, self._cards)
             # Whether the carrier was faster than a cancellation is for the carrier to say.
             case OrderStatus.AWAITING_SHIPMENT | OrderStatus.SHIPPED if not self._is_kept_back(seen):
                 return _first(Part.PARCEL, self._events)
+            case _ if self.is_to_come_late(seen):
+                return _first(Part.ACT, self._answers) if seen.asks else _first(Part.PARCEL, self._events)
             case _:
                 return None
 
@@ -89,6 +101,7 @@ class Script:
             case Part.PARCEL:
                 self._events.popleft()
             case Part.ACT:
+                self.asked.setdefault(seen.asks or "", []).append(move.what)
                 self._answered(Action(self._answers.popleft()))
 
     def refused(self, move: Move, why: str) -> None:
@@ -114,8 +127,26 @@ class Script:
         """The order waits for somebody who does not come."""
         waits = seen.status is OrderStatus.NEEDS_ATTENTION and not self._answers
         if seen.status is OrderStatus.AWAITING_PAYMENT:
-            waits = not (self._cards or self._is_cancelled or self._expires)
+            waits = not (self._cards or self._is_cancelled or self._lets_pass is FailureCode.PAYMENT_EXPIRED)
         return waits and seen.version > self._moved_at and self._cancel_at is not seen.status
+
+    def is_to_come_late(self, seen: SeenOrder) -> bool:
+        """The order has ended, but the carrier takes its parcel all the same, and an operator looks at that."""
+        return self._moves_late and seen.status.is_final and bool(seen.tracking_number and self._answers)
+
+    def waits_for(self, seen: SeenOrder) -> str | None:
+        """Who or what is to move an order next, in words; None once it has ended."""
+        match seen.status:
+            case OrderStatus.NEEDS_ATTENTION:
+                return "an operator"
+            case OrderStatus.AWAITING_PAYMENT:
+                return "a deadline" if self._lets_pass is FailureCode.PAYMENT_EXPIRED else "the customer"
+            case OrderStatus.AWAITING_SHIPMENT | OrderStatus.SHIPPED:
+                return "a deadline" if self._lets_pass and not self._events else "the carrier"
+            case status if status.is_final:
+                return "an operator" if self.is_to_come_late(seen) else None
+            case _:
+                return "the providers"
 
     def left(self) -> list[str]:
         """What was never asked for, once the order is over."""
@@ -131,6 +162,12 @@ class Script:
             self._events = deque(STRAIGHT)
         elif action is Action.FOUND:
             self._events = deque(STRAIGHT[-1:])
+        elif action is Action.KEEP_WAITING and self._is_found_waiting and not self._answers:
+            self._events = deque(STRAIGHT)
+
+    def _is_finding_out(self, seen: SeenOrder) -> bool:
+        asks_again = bool(self._answers) and self._answers[0] == Action.RETRY_LOOKUP
+        return asks_again and datetime.now(UTC) < seen.updated_at + _FINDING_OUT
 
 
 def _first(part: Part, rest: Sequence[str]) -> Move | None:

@@ -15,7 +15,7 @@ import httpx2
 
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
-from fulfillment.domain.orders import OrderStatus
+from fulfillment.domain.orders import AttentionReason, OrderStatus, PaymentStatus
 from fulfillment.local.callers import OPERATOR, SHOP
 from fulfillment.local.demo.errors import DemoError
 from fulfillment.local.demo.orders_file import Article, FileOrder
@@ -48,7 +48,10 @@ class SeenOrder:
     asks: str | None
     carrier: str | None
     tracking_number: str | None
+    payment: str
+    authorized: Money
     captured: Money
+    refunded: Money
     accepted_at: datetime
     updated_at: datetime
 
@@ -61,10 +64,13 @@ class SeenOrder:
             status=OrderStatus(order["status"]),
             version=order["version"],
             code=order["failure"]["code"] if order["failure"] else None,
-            asks=order["attention"]["reason"] if order["attention"] else None,
+            asks=_question(order),
             carrier=parcel.get("carrier"),
             tracking_number=parcel.get("tracking_number"),
+            payment=order["payment"]["status"],
+            authorized=Money(**order["payment"]["authorized"]),
             captured=Money(**order["payment"]["captured"]),
+            refunded=Money(**order["payment"]["refunded"]),
             accepted_at=datetime.fromisoformat(order["accepted_at"]),
             updated_at=datetime.fromisoformat(order["updated_at"]),
         )
@@ -79,6 +85,7 @@ class Receipt:
 
     def as_seen(self, currency: str) -> SeenOrder:
         """All that is known of the order before anybody has looked at it."""
+        nothing = Money(0, currency)
         return SeenOrder(
             id=self.id,
             status=OrderStatus.RECEIVED,
@@ -87,7 +94,10 @@ class Receipt:
             asks=None,
             carrier=None,
             tracking_number=None,
-            captured=Money(0, currency),
+            payment=PaymentStatus.NONE,
+            authorized=nothing,
+            captured=nothing,
+            refunded=nothing,
             accepted_at=self.accepted_at,
             updated_at=self.accepted_at,
         )
@@ -180,6 +190,13 @@ class Shop:
 
 def _path(order_id: OrderId) -> str:
     return f"/v1/orders/{order_id}"
+
+
+def _question(order: Mapping[str, Any]) -> str | None:
+    """What is asked of an operator; an order that has ended has answers to choose from only about a late event."""
+    if order["attention"]:
+        return str(order["attention"]["reason"])
+    return AttentionReason.LATE_EVENT if order["actions"] else None
 
 
 def _checked(answer: httpx2.Response) -> httpx2.Response:
