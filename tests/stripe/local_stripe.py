@@ -60,6 +60,9 @@ class Records(httpx2.Client):
     def __init__(self, url: str) -> None:
         super().__init__(base_url=url, headers=AUTHORIZATION)
 
+    def forget_everything(self) -> None:
+        self.delete("/_config/data")
+
     def card(self, kind: str = "good", decline_code: str | None = None) -> str:
         """A payment method a browser has made; the proxy declines it for the reason that is noted on it."""
         form = {

@@ -88,14 +88,14 @@ class Stand:
 
 
 @asynccontextmanager
-async def gateway_at(url: str, timeout: float = 10) -> AsyncIterator[PaymentGateway]:
+async def gateway_at(url: str, seconds: float = 10) -> AsyncIterator[PaymentGateway]:
     """The gateway as the settings make it."""
     stripe = Stripe(secret_key=SecretStr(SECRET_KEY), return_url=RETURN_URL)
     payments = Payments(
         adapter="stripe",
         name="stripe",
         url=url,
-        timeout=timedelta(seconds=timeout),
+        timeout=timedelta(seconds=seconds),
         webhook_secret=SecretStr("whsec_any"),
         stripe=stripe,
     )
