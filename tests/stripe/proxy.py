@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from fulfillment.sandbox.no_answer import HangUpProtocol, NoAnswer
 from tests.stripe.lacking import Form, Reply, Stripe, error, route
-from tests.stripe.local_stripe import AUTHORIZATION
+from tests.stripe.local_stripe import AUTHORIZATION, NO_TLS
 
 
 class Fault(Enum):
@@ -67,7 +67,7 @@ class Proxy:
         self._stripe = stripe
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._keys: dict[str, _Remembered] = {}
-        self._stopping = asyncio.Event()
+        self.stopping = asyncio.Event()
         self.calls: list[str] = []
         self.versions: set[str] = set()
         self.url = ""
@@ -80,9 +80,6 @@ class Proxy:
         """More than 24 hours have passed."""
         self._keys.clear()
 
-    def stop(self) -> None:
-        self._stopping.set()
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._response(Request(scope, receive))
         await response(scope, receive, send)
@@ -94,14 +91,14 @@ class Proxy:
         self.versions.add(request.headers.get("Stripe-Version", ""))
         fault = self._faults[name].popleft() if self._faults[name] else None
         if fault is Fault.HANG_UP_BEFORE:
-            return NoAnswer(self._stopping, 0)
+            return NoAnswer(self.stopping, 0)
         if fault is Fault.NONSENSE_BEFORE:
             return Response("<html>a gateway of somebody's</html>", 200)
         if fault in _REFUSED:
             return _as_response(_REFUSED[fault])
         reply = await self._once(request, body, (name, ids), fault)
         if fault in (Fault.HANG_UP_AFTER, Fault.SILENCE_AFTER):
-            return NoAnswer(self._stopping, 0 if fault is Fault.HANG_UP_AFTER else 30)
+            return NoAnswer(self.stopping, 0 if fault is Fault.HANG_UP_AFTER else 30)
         return _as_response(reply)
 
     async def _once(
@@ -143,19 +140,28 @@ def _as_response(reply: Reply) -> JSONResponse:
     return JSONResponse(reply.body, reply.status, reply.headers)
 
 
+class _Server(uvicorn.Server):
+    """Stops at once: its own loop looks every tenth of a second whether it should."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__(uvicorn.Config(proxy, http=HangUpProtocol, lifespan="off", log_config=None, access_log=False))
+        self._proxy = proxy
+        self.force_exit = True
+
+    async def main_loop(self) -> None:
+        await self._proxy.stopping.wait()
+
+
 @asynccontextmanager
 async def proxy_to(localstripe: str) -> AsyncIterator[Proxy]:
     """A proxy on a free port, in the event loop of the test."""
-    async with httpx2.AsyncClient(base_url=localstripe, headers=AUTHORIZATION) as upstream:
+    async with httpx2.AsyncClient(base_url=localstripe, headers=AUTHORIZATION, verify=NO_TLS) as upstream:
         proxy = Proxy(Stripe(upstream))
         listening = socket.create_server(("127.0.0.1", 0))
         proxy.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        config = uvicorn.Config(proxy, http=HangUpProtocol, lifespan="off", log_config=None, access_log=False)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        serving = asyncio.create_task(_Server(proxy).serve(sockets=[listening]))
         try:
             yield proxy
         finally:
-            proxy.stop()
-            server.should_exit = True
+            proxy.stopping.set()
             await serving
