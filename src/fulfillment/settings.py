@@ -10,7 +10,7 @@ import binascii
 import json
 import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -22,6 +22,7 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -177,23 +178,68 @@ class Provider(_Section):
     )
 
 
+def _standard_webhooks(value: SecretStr) -> SecretStr:
+    prefix, _, encoded = value.get_secret_value().partition("_")
+    try:
+        length = len(base64.b64decode(encoded, validate=True))
+    except binascii.Error:
+        length = 0
+    if prefix != "whsec" or not 24 <= length <= 64:
+        msg = "must be `whsec_` and base64 of 24 to 64 bytes"
+        raise ValueError(msg)
+    return value
+
+
 class Carriers(Provider):
     """The carrier, and the secret its events are signed with."""
 
-    webhook_secret: SecretStr = Field(description="Standard Webhooks secret: `whsec_` and base64 of 24 to 64 bytes.")
+    webhook_secret: Annotated[SecretStr, AfterValidator(_standard_webhooks)] = Field(
+        description="Standard Webhooks secret: `whsec_` and base64 of 24 to 64 bytes."
+    )
 
-    @field_validator("webhook_secret")
+
+class Stripe(_Section):
+    """What Stripe needs beside its address; the extra `stripe` must be installed."""
+
+    secret_key: SecretStr = Field(
+        description="`sk_live_…`, `sk_test_…`, or a restricted key that may write payment intents and refunds."
+    )
+    return_url: str = Field(
+        max_length=2000,
+        pattern=r"^https?://[!-~]+$",
+        description="Your page a customer comes back to from the bank, when the bank has asked for something.",
+    )
+
+
+class Payments(Provider):
+    """The payment provider: the sandbox and what speaks as it does, or Stripe."""
+
+    adapter: Literal["http", "stripe"] = Field(default="http", description="Which interface the provider has.")
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="The secret its events are signed with: Stripe's signing secret of the endpoint, else a Standard "
+        "Webhooks secret (`whsec_` and base64 of 24 to 64 bytes). Without it events are refused.",
+    )
+    stripe: Stripe | None = None
+
+    @model_validator(mode="before")
     @classmethod
-    def _secret_is_well_formed(cls, value: SecretStr) -> SecretStr:
-        prefix, _, encoded = value.get_secret_value().partition("_")
-        try:
-            length = len(base64.b64decode(encoded, validate=True))
-        except binascii.Error:
-            length = 0
-        if prefix != "whsec" or not 24 <= length <= 64:
-            msg = "must be `whsec_` and base64 of 24 to 64 bytes"
+    def _stripe_is_where_stripe_is(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("adapter") == "stripe":
+            return {"name": "stripe", "url": "https://api.stripe.com", **values}
+        return values
+
+    @model_validator(mode="after")
+    def _what_the_adapter_needs_is_there(self) -> Self:
+        if self.adapter == "stripe" and (self.stripe is None or self.webhook_secret is None):
+            msg = (
+                "adapter `stripe` needs FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY, "
+                "FULFILLMENT_PAYMENTS__STRIPE__RETURN_URL and FULFILLMENT_PAYMENTS__WEBHOOK_SECRET"
+            )
             raise ValueError(msg)
-        return value
+        if self.adapter == "http" and self.webhook_secret is not None:
+            _standard_webhooks(self.webhook_secret)
+        return self
 
 
 def _split(value: object) -> object:
@@ -379,7 +425,7 @@ class Settings(DatabaseOnly):
     internal: Internal = Internal()
     worker: Worker = Worker()
     orders: Orders = Orders()
-    payments: Provider
+    payments: Payments
     carriers: Carriers
     jwt: Jwt | None = None
     limits: Limits = Limits()

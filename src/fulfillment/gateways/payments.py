@@ -2,6 +2,7 @@
 The way to a payment provider.
 """
 
+from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -10,7 +11,15 @@ import httpx2
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode
-from fulfillment.gateways.answers import ALREADY_CAPTURED, EXCEEDS_CAPTURED, NOT_CAPTURABLE, UNKNOWN_PAYMENT, Answer
+from fulfillment.domain.payments import NextAction
+from fulfillment.gateways.answers import (
+    ALREADY_CAPTURED,
+    EXCEEDS_CAPTURED,
+    NOT_CAPTURABLE,
+    UNKNOWN_PAYMENT,
+    Answer,
+    Sought,
+)
 from fulfillment.gateways.http import ProviderClient, UnexpectedAnswer, is_unknown, record_in, text_in
 
 
@@ -21,20 +30,31 @@ class PaymentGateway(Protocol):
     Every method raises `ProviderUnavailable` when nothing was done and `OutcomeUnknown` when nobody knows.
     """
 
-    async def authorize(self, key: str, order_id: OrderId, token: str, amount: Money) -> Answer:
-        """Set money aside."""
+    async def open(self, key: str, order_id: OrderId, token: str, amount: Money) -> Answer | None:
+        """
+        Name a payment before any money is set aside: its reference is kept, so that it can be looked up by it.
+
+        None: this provider looks up by key. Refused: it cannot be asked for such a payment.
+        """
+
+    async def authorize(self, key: str, order_id: OrderId, token: str, amount: Money, payment: str | None) -> Answer:
+        """Set money aside, for the `payment` that was opened. It may have to wait for the customer (`next_action`)."""
 
     async def capture(self, key: str, authorization: str, amount: Money) -> Answer:
         """Take money that is set aside."""
 
     async def void(self, key: str, authorization: str) -> Answer:
-        """Let go of money that is set aside. Refused: `ALREADY_CAPTURED`, or for good."""
+        """
+        Let go of money that is set aside, or of a payment that waits for its customer: nothing comes of it any more.
+
+        Refused: `ALREADY_CAPTURED`, or for good.
+        """
 
     async def refund(self, key: str, authorization: str, amount: Money) -> Answer:
         """Give captured money back. Refused: `EXCEEDS_CAPTURED`, or for good."""
 
-    async def find(self, key: str) -> Answer | None:
-        """What became of an earlier call; None when the provider never did it."""
+    async def find(self, sought: Sought) -> Answer | None:
+        """What became of an earlier call; None when the provider has not done it."""
 
 
 class HttpPaymentGateway(PaymentGateway):
@@ -43,10 +63,21 @@ class HttpPaymentGateway(PaymentGateway):
     def __init__(self, client: ProviderClient) -> None:
         self._client = client
 
-    async def authorize(self, key: str, order_id: OrderId, token: str, amount: Money) -> Answer:
+    async def open(self, key: str, order_id: OrderId, token: str, amount: Money) -> Answer | None:  # noqa: ARG002
+        return None
+
+    async def authorize(
+        self,
+        key: str,
+        order_id: OrderId,
+        token: str,
+        amount: Money,
+        payment: str | None,  # noqa: ARG002 - it is named by its key
+    ) -> Answer:
         body = {"order_id": str(order_id), "token": token, **_money(amount)}
         response = await self._client.post("/payments/authorizations", key, body, expected=(201, 402))
-        return _answer(response, amount=amount)
+        answer = _answer(response, amount=amount)
+        return replace(answer, next_action=_next_action(response))
 
     async def capture(self, key: str, authorization: str, amount: Money) -> Answer:
         path = f"/payments/authorizations/{quote(authorization)}/capture"
@@ -70,13 +101,24 @@ class HttpPaymentGateway(PaymentGateway):
             else _answer(response, EXCEEDS_CAPTURED, amount=amount)
         )
 
-    async def find(self, key: str) -> Answer | None:
-        response = await self._client.get(f"/payments/operations/{quote(key, safe='')}", expected=(200, 404))
+    async def find(self, sought: Sought) -> Answer | None:
+        response = await self._client.get(f"/payments/operations/{quote(sought.key, safe='')}", expected=(200, 404))
         if is_unknown(response):
             return None
         if text_in(response, "status") == "declined":
             return Answer(refusal=_refusal(response))
-        return Answer(reference=text_in(response, "id"))
+        return Answer(reference=text_in(response, "id"), next_action=_next_action(response))
+
+
+def _next_action(response: httpx2.Response) -> NextAction | None:
+    """What the customer has to do, if the payment waits for that."""
+    record = record_in(response)
+    if record.get("status") != "requires_action":
+        return None
+    action = record.get("next_action")
+    if not isinstance(action, dict) or not all(isinstance(action.get(name), str) for name in ("type", "url")):
+        raise UnexpectedAnswer("an action without type and url", response.status_code)
+    return NextAction(type=action["type"], url=action["url"])
 
 
 def _money(amount: Money) -> dict[str, int | str]:
