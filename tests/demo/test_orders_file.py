@@ -64,9 +64,15 @@ def test_our_own_orders_are_of_many_kinds() -> None:
             a_line(scenario={"decisions": [["manager", "approve"]]}),
             "scenario.decisions: comes with a later release; leave it out",
         ),
-        (
-            a_line(scenario={"cancel_at": "returned"}),
-            "scenario.cancel_at: must be a status before the end of the order",
+        *(
+            (
+                a_line(scenario={"cancel_at": cancel_at}),
+                (
+                    "scenario.cancel_at: must be one of received, awaiting_approval, awaiting_payment, processing, "
+                    "awaiting_shipment, shipped, cancelling, needs_attention"
+                ),
+            )
+            for cancel_at in ("returned", "never", ["received"], {})
         ),
         (a_line(scenario={"pay_later": 7}), "scenario.pay_later: must be a list"),
         (
@@ -89,6 +95,8 @@ def test_our_own_orders_are_of_many_kinds() -> None:
             a_line(scenario={"expect": {"status": "delivered", "code": "stock_short"}}),
             "scenario.expect.code: is a failure, which an order that is delivered does not have",
         ),
+        (a_line(scenario={"expect": "delivered"}), "scenario.expect: must be a JSON object"),
+        (a_line(lines=["kettle"]), "lines[0]: must be a JSON object"),
         (a_line(scenario={"wind": "north"}), "scenario.wind: is not known here; remove it"),
         (a_line(scenario={"expect": {"code": "stock_short"}}), "scenario.expect.status: is required"),
         (a_line(metadata=7), "metadata: Input should be a valid dictionary"),
