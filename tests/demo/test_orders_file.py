@@ -14,6 +14,10 @@ from tests.demo.files import a_line, written
 
 ADDRESS = a_line()["shipping_address"]
 ITEM = a_line()["lines"][0]
+BEFORE_THE_END = ", ".join(
+    ["received", "awaiting_approval", "awaiting_payment", "processing"]
+    + ["awaiting_shipment", "shipped", "cancelling", "needs_attention"]
+)
 
 
 def reading(folder: Path, *lines: dict[str, Any] | str) -> OrdersFile:
@@ -64,16 +68,8 @@ def test_our_own_orders_are_of_many_kinds() -> None:
             a_line(scenario={"decisions": [["manager", "approve"]]}),
             "scenario.decisions: comes with a later release; leave it out",
         ),
-        *(
-            (
-                a_line(scenario={"cancel_at": cancel_at}),
-                (
-                    "scenario.cancel_at: must be one of received, awaiting_approval, awaiting_payment, processing, "
-                    "awaiting_shipment, shipped, cancelling, needs_attention"
-                ),
-            )
-            for cancel_at in ("returned", "never", ["received"], {})
-        ),
+        (a_line(scenario={"cancel_at": "returned"}), f"scenario.cancel_at: must be one of {BEFORE_THE_END}"),
+        (a_line(scenario={"cancel_at": {}}), f"scenario.cancel_at: must be one of {BEFORE_THE_END}"),
         (a_line(scenario={"pay_later": 7}), "scenario.pay_later: must be a list"),
         (
             a_line(scenario={"pay_later": ["tok_visa", ""]}),
