@@ -14,9 +14,8 @@ from tests.demo.files import a_line, written
 
 ADDRESS = a_line()["shipping_address"]
 ITEM = a_line()["lines"][0]
-BEFORE_THE_END = ", ".join(
-    ["received", "awaiting_approval", "awaiting_payment", "processing"]
-    + ["awaiting_shipment", "shipped", "cancelling", "needs_attention"]
+BEFORE_THE_END = (
+    "received, awaiting_approval, awaiting_payment, processing, awaiting_shipment, shipped, cancelling, needs_attention"
 )
 
 
