@@ -162,7 +162,7 @@ async def test_two_orders_with_one_reference_are_told_by_it(run: Run, tmp_path: 
 
     result = await run("orders", "place", str(file), "--at-once", "1", "--json", "--refused", "refused.jsonl")
 
-    message = "an order of this customer has it that says something else; choose another, or change that order"
+    message = "is taken: an order of this customer has it and says something else; choose another"
     assert counts(result.stdout) == {"placed": 1, "refused": 1}
     assert json.loads(result.stdout)["items"][1]["detail"] == f"reference: {message}"
     (told,) = lines_of(tmp_path / "refused.jsonl")

@@ -129,7 +129,7 @@ def _refusal(order: OrderLine, problem: Json) -> Json:
     """In the words of who wrote the line: that its key is made of its reference is not theirs to know."""
     if problem["code"] != "idempotency_key_reused" or not order.body.get("reference"):
         return problem
-    message = "an order of this customer has it that says something else; choose another, or change that order"
+    message = "is taken: an order of this customer has it and says something else; choose another"
     return {**problem, **_problem(BadLine(Mistake("reference", message))), "code": problem["code"]}
 
 
