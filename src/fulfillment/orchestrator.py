@@ -24,6 +24,7 @@ from fulfillment.contracts.naming import (
     order_workflow_id,
 )
 from fulfillment.contracts.orders import CarrierEvent, StartOrder
+from fulfillment.contracts.payments import PaymentNews
 from fulfillment.domain.errors import (
     ActionNotAvailable,
     DomainError,
@@ -45,6 +46,7 @@ UPDATE_TIMEOUT = timedelta(seconds=10)
 Change = TypeVar("Change", Cancel, Pay, Amend, Readdress, Act)
 
 _CARRIER_EVENT = "carrier_event"
+_PAYMENT_EVENT = "payment_event"
 _REFUSALS: dict[str | None, type[DomainError]] = {
     kind.code: kind
     for kind in (
@@ -157,12 +159,13 @@ class OrderOrchestrator:
         order: StartOrder = (await self._client.data_converter.decode(payloads, [StartOrder]))[0]
         return order
 
-    async def signal_carrier_event(self, order_id: OrderId, event: CarrierEvent) -> SignalOutcome:
-        """Tell an order what a carrier said about its parcel."""
+    async def signal(self, order_id: OrderId, message: CarrierEvent | PaymentNews) -> SignalOutcome:
+        """Tell an order what a carrier said about its parcel, or a provider about its payment."""
         handle = self._client.get_workflow_handle(order_workflow_id(order_id))
+        name = _CARRIER_EVENT if isinstance(message, CarrierEvent) else _PAYMENT_EVENT
         with _reachable():
             try:
-                await handle.signal(_CARRIER_EVENT, event, rpc_timeout=RPC_TIMEOUT)
+                await handle.signal(name, message, rpc_timeout=RPC_TIMEOUT)
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
                     raise

@@ -268,6 +268,14 @@ def _role(value: str) -> str:
     return value
 
 
+def _names_host(url: str, *schemes: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 JwtAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Asymmetric ones alone: whoever could check a token by a shared secret could also make one."""
 ClaimName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -315,12 +323,8 @@ class Jwt(_Section):
     @field_validator("jwks_url")
     @classmethod
     def _url_names_a_host(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in {"https", "http"} and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or not re.fullmatch(r"[!-~]+", value) or re.search("[@#]", value):
+        usable = _names_host(value, "https", "http") and re.fullmatch(r"[!-~]+", value)
+        if not usable or re.search("[@#]", value):
             msg = "must be `https://host/path`, without user, password, `@` and `#`"
             raise ValueError(msg)
         return value
@@ -330,15 +334,6 @@ class Jwt(_Section):
         """Whether nobody on the way can replace the issuer's keys by their own."""
         parts = urlsplit(self.jwks_url)
         return parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1", "localhost"}
-
-
-def _is_redis(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        named = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return named and parts.scheme in ("redis", "rediss") and bool(re.fullmatch(r"(/[0-9]{0,4})?", parts.path))
 
 
 class Limits(_Section):
@@ -381,7 +376,8 @@ class Limits(_Section):
     @field_validator("storage")
     @classmethod
     def _storage_is_redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not _is_redis(value.get_secret_value()):
+        url = value.get_secret_value() if value else None
+        if url and not (_names_host(url, "redis", "rediss") and re.fullmatch(r"(/[0-9]{0,4})?", urlsplit(url).path)):
             msg = "must be `redis://[user:password@]host:port/0`, or `rediss://` for TLS"
             raise ValueError(msg)
         return value

@@ -14,7 +14,8 @@ import pytest
 from fulfillment.domain.errors import OutcomeUnknown, ProviderUnavailable
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
-from fulfillment.gateways.answers import Answer
+from fulfillment.domain.operations import OperationKind
+from fulfillment.gateways.answers import Answer, Sought
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient, UnexpectedAnswer
 from fulfillment.gateways.payments import HttpPaymentGateway
@@ -50,9 +51,10 @@ async def answering(*pieces: bytes, pause: float = 0.0) -> AsyncIterator[str]:
         server.close()
 
 
+SOUGHT = Sought(kind=OperationKind.AUTHORIZE, key="k", order_id=ORDER)
 Ask = Callable[[ProviderClient], Awaitable[object]]
 EFFECTS: dict[str, Ask] = {
-    "authorize": lambda client: HttpPaymentGateway(client).authorize("k", ORDER, "tok_visa", Money(1, "EUR")),
+    "authorize": lambda client: HttpPaymentGateway(client).authorize("k", ORDER, "tok_visa", Money(1, "EUR"), None),
     "capture": lambda client: HttpPaymentGateway(client).capture("k", "auth_1", Money(1, "EUR")),
     "void": lambda client: HttpPaymentGateway(client).void("k", "auth_1"),
     "refund": lambda client: HttpPaymentGateway(client).refund("k", "auth_1", Money(1, "EUR")),
@@ -60,7 +62,7 @@ EFFECTS: dict[str, Ask] = {
     "cancel": lambda client: HttpCarrier(client).cancel("k", "T"),
 }
 LOOK_UPS: dict[str, Ask] = {
-    "payment": lambda client: HttpPaymentGateway(client).find("k"),
+    "payment": lambda client: HttpPaymentGateway(client).find(SOUGHT),
     "parcel": lambda client: HttpCarrier(client).find("k"),
     "cancelled parcel": lambda client: HttpCarrier(client).find_cancelled("k"),
 }

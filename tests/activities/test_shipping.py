@@ -179,7 +179,7 @@ async def test_events_that_came_before_we_knew_the_parcel_are_claimed_with_it(sh
         event_id="e1",
         type=ParcelEvent.PICKED_UP,
         order_id=None,
-        tracking_number=tracking_number,
+        subject=tracking_number,
         occurred_at=datetime.now(UTC),
     )
     async with shop.warehouse.database.statement() as connection:

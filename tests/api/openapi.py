@@ -22,6 +22,7 @@ from fulfillment.api.app import create_app
 from fulfillment.api.resources import ApiResources
 from fulfillment.bootstrap import open_database
 from tests.api.openapi_changes import breakages
+from tests.fixtures.golden import renew
 from tests.fixtures.settings import settings_for
 
 GOLDEN = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -72,15 +73,6 @@ async def _application() -> FastAPI:
         return create_app(ApiResources.of(settings, database, await Client.connect("nowhere:1", lazy=True)))
 
 
-def _write(*, may_break: bool) -> int:
-    now = current()
-    broken = breakages(golden(), now) if GOLDEN.exists() else []
-    if broken and not may_break:
-        sys.stderr.write("\n".join([*broken, HOW, ""]))
-        return 1
-    GOLDEN.write_text(json.dumps(now, indent=2, ensure_ascii=False) + "\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(_write(may_break="--break" in sys.argv[1:]))
+    NOW = current()
+    sys.exit(renew(GOLDEN, NOW, breakages(golden(), NOW), HOW))

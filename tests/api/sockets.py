@@ -5,7 +5,7 @@ Requests byte by byte, as no well-behaved client would send them.
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from typing import Any
@@ -45,6 +45,11 @@ class Raw:
     async def send(self, data: bytes) -> None:
         self._writer.write(data)
         await self._writer.drain()
+
+    async def send_what_is_taken(self, data: bytes) -> None:
+        """The server may close before it has all."""
+        with suppress(ConnectionError):
+            await self.send(data)
 
     async def answer(self, seconds: float = 10) -> Reply:
         """The next answer."""

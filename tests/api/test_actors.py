@@ -2,18 +2,15 @@
 Who did it: everything that happened to an order, its money and the stock names a caller, a carrier or the service.
 """
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
-import pytest_asyncio
 
 from fulfillment.contracts.naming import order_workflow_id
 from fulfillment.domain.ids import OrderId
-from fulfillment.settings import Settings
-from tests.api.access import ADDRESS, CARD, REASON, Callers, Staffed, shop_settings, staffed_shop
+from tests.api.access import ADDRESS, CARD, REASON, Callers, Staffed
 from tests.api.bodies import a_key, an_order
 from tests.api.living import Shopper
 from tests.fixtures.identity import TESTER_ID
@@ -23,18 +20,6 @@ SERVICE = "system"
 CARRIER = "carrier:sandbox"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def open_settings(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with shop_settings(postgres_server, tmp_path_factory.mktemp("sandbox")) as settings:
-        yield settings
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def staffed(open_settings: Settings) -> AsyncIterator[Staffed]:
-    async with staffed_shop(open_settings) as shop:
-        yield shop
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from fulfillment.domain.orders import MOST_CARDS, MOST_CHANGES
 from fulfillment.settings import Settings
 from tests.api.bodies import a_key, an_order
 from tests.api.carrier import refusal
@@ -168,6 +169,46 @@ async def test_the_address_is_changed_until_the_parcel_is_booked(shopper: Shoppe
     assert (changed.status_code, changed.json()["shipping_address"]["city"]) == (200, "Kiel")
     assert refusal(late) == refusal(late_lines) == (409, "order_not_amendable")
     assert "Kiel" not in str((await shopper.api.get(f"{path}/events")).json())
+
+
+async def test_an_order_that_takes_no_more_changes_still_answers_those_it_took(shopper: Shopper) -> None:
+    path, address = await shopper.place(payment=None), an_order()["shipping_address"]
+    there, keys = f"{path}/shipping-address", [a_key() for _ in range(MOST_CHANGES)]
+
+    taken = [await shopper.api.put(there, json=address, headers=key) for key in keys]
+    again = [await shopper.api.put(there, json=address, headers=key) for key in (keys[0], keys[-1])]
+    other = await shopper.api.put(there, json={**address, "city": "Kiel"}, headers=keys[0])
+    another = await shopper.api.put(there, json=address, headers=a_key())
+
+    assert {answer.status_code for answer in taken} == {200}
+    assert [(answer.status_code, answer.headers.get("idempotency-replayed")) for answer in again] == [(200, "true")] * 2
+    assert refusal(other) == (422, "idempotency_key_reused")
+    assert refusal(another) == (409, "too_many_changes")
+    assert (await shopper.kinds(path)).count("address_changed") == MOST_CHANGES
+
+
+async def declined(shopper: Shopper, path: str, times: int) -> None:
+    async def is_told() -> bool:
+        return (await shopper.kinds(path)).count("payment_declined") == times
+
+    await until(is_told)
+    await shopper.becomes(path, "awaiting_payment")
+
+
+async def test_an_order_that_takes_no_more_cards_still_answers_those_it_took(shopper: Shopper) -> None:
+    path, card = await shopper.place(payment=None), {**CARD, "token": "tok_declined"}
+    there, keys = f"{path}/payment", [a_key() for _ in range(MOST_CARDS)]
+
+    taken = []
+    for times, key in enumerate(keys, 1):
+        taken.append(await shopper.api.post(there, json=card, headers=key))
+        await declined(shopper, path, times)
+    again = [await shopper.api.post(there, json=card, headers=key) for key in (keys[0], keys[-1])]
+    another = await shopper.api.post(there, json=card, headers=a_key())
+
+    assert {answer.status_code for answer in taken} == {202}
+    assert [(answer.status_code, answer.headers.get("idempotency-replayed")) for answer in again] == [(202, "true")] * 2
+    assert refusal(another) == (409, "too_many_changes")
 
 
 async def test_a_paid_order_is_cancelled_and_the_money_goes_back(shopper: Shopper, sandbox: SandboxClient) -> None:

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from fulfillment.api.protocol import FRAMING_LIMIT, PIPELINE_LIMIT, GuardedProtocol
 from fulfillment.api.resources import ApiResources
 from fulfillment.db.engine import Database
-from tests.api.sockets import GOOD, Raw, connected
+from tests.api.sockets import GOOD, connected
 from tests.api.test_slow_senders import BODY, KEY, placing
 from tests.fixtures.api import serving
 from tests.fixtures.logs import LogLines
@@ -50,14 +50,6 @@ async def rest_of(sock: socket.socket, seconds: float = 20) -> bytes:
         except ConnectionError:
             pass
     return bytes(found)
-
-
-async def sent(raw: Raw, data: bytes) -> None:
-    """Send all that the server takes."""
-    try:
-        await raw.send(data)
-    except ConnectionError:
-        return
 
 
 @pytest.fixture
@@ -161,7 +153,7 @@ async def test_a_body_has_little_around_it(api: httpx2.AsyncClient) -> None:
         chunk + b"0\r\n" + b"X: v\r\n" * much,
     ):
         async with connected(api) as raw:
-            await sent(raw, order + around)
+            await raw.send_what_is_taken(order + around)
             assert (await raw.answer(5)).code == "malformed_request"
             assert await raw.closed(5) == b""
 

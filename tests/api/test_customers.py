@@ -2,19 +2,16 @@
 Callers bound to a customer: their own orders are all there is.
 """
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
-import pytest_asyncio
 
 from fulfillment.api.resources import ApiResources
 from fulfillment.db.engine import Database
 from fulfillment.domain.identity import CUSTOMER_SCOPES, Principal, Scope
-from fulfillment.settings import Settings
-from tests.api.access import CARD, REASON, Callers, Staffed, as_seen, refusal, shop_settings, staffed_shop
+from tests.api.access import CARD, REASON, Callers, Staffed, as_seen, refusal
 from tests.api.bodies import a_key, an_order
 from tests.api.writing import start_of, write
 
@@ -158,18 +155,6 @@ async def test_the_same_key_of_two_callers_adjusts_twice(api: httpx2.AsyncClient
     assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, None, "true"]
     assert [answer.json()["actor"] for answer in answers] == ["key:one", "key:two", "key:one"]
     assert (await api.get("/v1/inventory/KETTLE")).json()["on_hand"] == 14
-
-
-@pytest.fixture(scope="module")
-def open_settings(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with shop_settings(postgres_server, tmp_path_factory.mktemp("sandbox")) as settings:
-        yield settings
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def staffed(open_settings: Settings) -> AsyncIterator[Staffed]:
-    async with staffed_shop(open_settings) as shop:
-        yield shop
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -13,7 +13,7 @@ import pytest
 
 from fulfillment.api.bodies import BODY_LIMIT
 from tests.api.bodies import a_key, an_order
-from tests.api.sockets import GOOD, Raw, connected
+from tests.api.sockets import GOOD, connected
 from tests.fixtures.identity import TESTER_KEY
 from tests.fixtures.logs import LogLines
 
@@ -123,21 +123,13 @@ def broken(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [line for line in lines if "exception" in line or line["level"] in ("error", "critical")]
 
 
-async def spoken(raw: Raw, data: bytes) -> None:
-    """Send all that the server takes."""
-    try:
-        await raw.send(data)
-    except ConnectionError:
-        return
-
-
 async def test_whatever_arrives_is_answered_and_so_is_what_comes_next(
     api: httpx2.AsyncClient, log_lines: LogLines
 ) -> None:
     wrong = []
     for name, (data, expected) in RAW.items():
         async with connected(api) as raw:
-            await spoken(raw, data)
+            await raw.send_what_is_taken(data)
             reply = await raw.answer()
             got = (reply.status, reply.code if reply.status >= 400 else None)
             if got != expected:
@@ -153,7 +145,7 @@ async def test_whatever_arrives_is_answered_and_so_is_what_comes_next(
 async def test_nothing_is_smuggled_behind_a_request_that_is_unclear(api: httpx2.AsyncClient, ending: bytes) -> None:
     for unclear in ("length and chunks", "two lengths", "two lengths in one", "a space before the colon"):
         async with connected(api) as raw:
-            await spoken(raw, RAW[unclear][0] + ending)
+            await raw.send_what_is_taken(RAW[unclear][0] + ending)
             assert (await raw.answer()).status == 400
             assert await raw.closed() == b""
 

@@ -9,6 +9,7 @@ _BOUND_TO_COME = {
     "read_standing",
     "record_parcel_event",
     "record_late_event",
+    "record_late_payment",
     "release_stock",
     "close_order",
 }

@@ -3,29 +3,21 @@ The stand: the whole service as real processes, the shop in front of it, the boo
 """
 
 import asyncio
-import gc
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx2
-from temporalio.client import Client
 
-from fulfillment.db.engine import connect
-from fulfillment.invariants import Check, Leniency, check
-from fulfillment.local.demo.providers import SandboxLedger
-from fulfillment.local.endpoints import Endpoints
+from fulfillment.invariants import Check
 from fulfillment.local.stack import LocalStack, StackOptions
-from fulfillment.settings import Database
 from tests.chaos.shop import Shop
+from tests.fixtures.books import books
 
 API = "api"
 ORDERS_WORKER = "worker-orders"
@@ -48,7 +40,6 @@ _ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "",
 }
 _ANY_NUMBER = 10_000
-_STRICT = Leniency(step=timedelta(0), grace=timedelta(0))
 # A workflow whose last task died with its worker closes when the engine has noticed, ten seconds later.
 _SETTLING = 30.0
 
@@ -178,25 +169,4 @@ class Stand:
 
     async def books(self) -> Sequence[Check]:
         """The verdicts on I1 to I7 over all orders, asked for again for a while as long as one of them is bad."""
-        deadline = time.monotonic() + _SETTLING
-        async with _audit(self.stack.endpoints) as look:
-            checks = await look()
-            while any(check.violations for check in checks) and time.monotonic() < deadline:
-                await asyncio.sleep(0.3)
-                checks = await look()
-        # A client of Temporal that lives until the interpreter exits crashes one exit in three.
-        del look
-        gc.collect()
-        return checks
-
-
-@asynccontextmanager
-async def _audit(endpoints: Endpoints) -> AsyncIterator[Callable[[], Awaitable[Sequence[Check]]]]:
-    settings = Database.model_validate({"url": endpoints.database_dsn, "pool_size": 1})
-    database = connect(settings, application="fulfillment-chaos")
-    temporal = await Client.connect(endpoints.temporal, namespace=endpoints.temporal_namespace)
-    try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
-            yield partial(check, database, temporal, SandboxLedger(http, endpoints.sandbox), _STRICT)
-    finally:
-        await database.close()
+        return await books(self.stack.endpoints, _SETTLING)

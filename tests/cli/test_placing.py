@@ -4,6 +4,7 @@
 
 import asyncio
 import json
+import shlex
 import signal
 import sys
 import tracemalloc
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.cheap_shop import Answer, CheapShop, cheap_shop
-from tests.cli.running import command
+from tests.cli.running import Run, command
 from tests.demo.files import a_line, written
 
 LINES = 2_500
@@ -113,6 +114,62 @@ async def test_the_file_of_the_orders_is_never_written_over(shop: CheapShop, tmp
         assert (await command("orders", "place", "orders.jsonl", "--refused", name)).exit_code == 2
     assert lines_of(file) == [a_line()]
     assert not shop.keys
+
+
+@pytest.mark.parametrize(
+    ("arguments", "redirection"), [(["--refused", "/dev/full"], ""), ([], ">/dev/full"), (["--json"], ">/dev/full")]
+)
+async def test_a_full_disk_is_told_in_one_line(
+    shop: CheapShop, tmp_path: Path, arguments: list[str], redirection: str
+) -> None:
+    shop.judge = lambda _, order: refused(order)
+    file = written(tmp_path, a_line("R-1", email="nobody"))
+
+    place = shlex.join([sys.executable, "-m", "fulfillment", "orders", "place", str(file), *arguments])
+    process = await asyncio.create_subprocess_shell(
+        f"{place} {redirection}", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    stdout, stderr = await process.communicate()
+
+    assert process.returncode == 1
+    assert len(stderr.splitlines()) == 1
+    assert b"No space left on device" in stderr
+    assert b"Mend" not in stdout
+
+
+async def test_a_pipe_that_is_closed_is_no_mistake(shop: CheapShop, tmp_path: Path) -> None:
+    file = written(tmp_path, *(a_line(f"R-{number}") for number in range(3)))
+
+    place = shlex.join([sys.executable, "-m", "fulfillment", "orders", "place", str(file)])
+    process = await asyncio.create_subprocess_shell(f"{place} | true", stderr=asyncio.subprocess.PIPE)
+    _, stderr = await process.communicate()
+
+    assert stderr == b""
+    assert len(shop.keys) == 3
+
+
+async def test_what_a_line_says_does_not_steer_the_terminal(shop: CheapShop, tmp_path: Path) -> None:
+    file = written(tmp_path, a_line("R-\x1b]0;owned\x07\x9b2J\r\0 Zoë"))
+
+    result = await command("orders", "place", str(file))
+
+    assert r"R-\x1b]0;owned\x07\x9b2J\r\x00 Zoë" in result.stdout
+    assert set("\x1b\x07\x9b\r\0").isdisjoint(result.stdout)
+
+
+async def test_two_orders_with_one_reference_are_told_by_it(run: Run, tmp_path: Path) -> None:
+    file = written(tmp_path, a_line("R-1"), a_line("R-1", email="a@b.c"))
+
+    result = await run("orders", "place", str(file), "--at-once", "1", "--json", "--refused", "refused.jsonl")
+
+    message = "is taken: an order of this customer has it and says something else; choose another"
+    assert counts(result.stdout) == {"placed": 1, "refused": 1}
+    assert json.loads(result.stdout)["items"][1]["detail"] == f"reference: {message}"
+    (told,) = lines_of(tmp_path / "refused.jsonl")
+    assert (told["refused"]["code"], told["refused"]["errors"]) == (
+        "idempotency_key_reused",
+        [{"field": "reference", "message": message}],
+    )
 
 
 async def test_a_busy_service_is_given_the_time_it_asks_for(shop: CheapShop, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from fulfillment.contracts.encryption import EncryptionCodec
 from fulfillment.domain.errors import FulfillmentError
 from fulfillment.domain.ids import OrderId, order_id_for
 from fulfillment.domain.keyring import Key
+from tests.fixtures.golden import renew
 
 GOLDEN = Path(__file__).with_name("wire_names.json")
 
@@ -236,15 +237,6 @@ async def _encrypted_payload() -> dict[str, str]:
     return {name: value.decode() for name, value in sorted(payload.metadata.items())}
 
 
-def _write(*, may_break: bool) -> int:
-    now = current()
-    broken = breakages(golden(), now) if GOLDEN.exists() else []
-    if broken and not may_break:
-        sys.stderr.write("\n".join([*broken, HOW, ""]))
-        return 1
-    GOLDEN.write_text(json.dumps(now, indent=2, ensure_ascii=False) + "\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(_write(may_break="--break" in sys.argv[1:]))
+    NOW = current()
+    sys.exit(renew(GOLDEN, NOW, breakages(golden(), NOW), HOW))

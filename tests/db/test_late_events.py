@@ -59,7 +59,7 @@ async def arrived(warehouse: Warehouse, order_id: OrderId, event: str) -> None:
         event_id=told.id,
         type=told.type,
         order_id=order_id,
-        tracking_number=told.tracking_number,
+        subject=told.tracking_number,
         occurred_at=told.occurred_at,
     )
     async with warehouse.database.statement() as connection:

@@ -14,6 +14,9 @@ from tests.demo.files import a_line, written
 
 ADDRESS = a_line()["shipping_address"]
 ITEM = a_line()["lines"][0]
+BEFORE_THE_END = (
+    "received, awaiting_approval, awaiting_payment, processing, awaiting_shipment, shipped, cancelling, needs_attention"
+)
 
 
 def reading(folder: Path, *lines: dict[str, Any] | str) -> OrdersFile:
@@ -64,10 +67,8 @@ def test_our_own_orders_are_of_many_kinds() -> None:
             a_line(scenario={"decisions": [["manager", "approve"]]}),
             "scenario.decisions: comes with a later release; leave it out",
         ),
-        (
-            a_line(scenario={"cancel_at": "returned"}),
-            "scenario.cancel_at: must be a status before the end of the order",
-        ),
+        (a_line(scenario={"cancel_at": "returned"}), f"scenario.cancel_at: must be one of {BEFORE_THE_END}"),
+        (a_line(scenario={"cancel_at": {}}), f"scenario.cancel_at: must be one of {BEFORE_THE_END}"),
         (a_line(scenario={"pay_later": 7}), "scenario.pay_later: must be a list"),
         (
             a_line(scenario={"pay_later": ["tok_visa", ""]}),
@@ -89,6 +90,8 @@ def test_our_own_orders_are_of_many_kinds() -> None:
             a_line(scenario={"expect": {"status": "delivered", "code": "stock_short"}}),
             "scenario.expect.code: is a failure, which an order that is delivered does not have",
         ),
+        (a_line(scenario={"expect": "delivered"}), "scenario.expect: must be a JSON object"),
+        (a_line(lines=["kettle"]), "lines[0]: must be a JSON object"),
         (a_line(scenario={"wind": "north"}), "scenario.wind: is not known here; remove it"),
         (a_line(scenario={"expect": {"code": "stock_short"}}), "scenario.expect.status: is required"),
         (a_line(metadata=7), "metadata: Input should be a valid dictionary"),

@@ -2,6 +2,7 @@
 What is done for one order of the file, and when; without a service.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,31 +10,18 @@ from uuid import UUID
 import pytest
 
 from fulfillment.domain.ids import OrderId
-from fulfillment.domain.money import Money
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.local.demo.scenarios import Scenario
 from fulfillment.local.demo.script import Move, Part, Script
 from fulfillment.local.demo.shop import SeenOrder
+from tests.demo.boards import NOW
+from tests.demo.boards import seen as an_order
 
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ORDER = OrderId(UUID(int=1))
 
 
 def seen(status: str, version: int, asks: str | None = None, updated_at: datetime = NOW) -> SeenOrder:
-    return SeenOrder(
-        id=OrderId(UUID(int=1)),
-        status=OrderStatus(status),
-        version=version,
-        code=None,
-        asks=asks,
-        carrier="sandbox",
-        tracking_number="SBX1",
-        payment="captured",
-        authorized=Money(0, "EUR"),
-        captured=Money(0, "EUR"),
-        refunded=Money(0, "EUR"),
-        accepted_at=NOW,
-        updated_at=updated_at,
-    )
+    return replace(an_order(ORDER, OrderStatus(status), version, asks=asks), updated_at=updated_at)
 
 
 def a_script(**scenario: Any) -> Script:

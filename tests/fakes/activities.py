@@ -13,6 +13,7 @@ from temporalio import activity
 from fulfillment.bootstrap import Activities
 from fulfillment.contracts.orders import StartOrder, Terms
 from fulfillment.contracts.payments import (
+    Authorization,
     AuthorizePayment,
     CapturePayment,
     PaymentActivities,
@@ -40,6 +41,7 @@ from fulfillment.contracts.steps import (
     PlaceOrder,
     ReaddressOrder,
     RecordLateEvent,
+    RecordLatePayment,
     RecordParcelEvent,
     RefuseCancellation,
     ReleaseStock,
@@ -76,6 +78,8 @@ class Script:
     """By the time a question is asked, the money it is about has been taken."""
     too_late: bool = False
     """The carrier has every parcel already when it is asked to keep it."""
+    asks_customer: bool = False
+    """The bank asks the customer for something before it sets money aside."""
     nothing_found: set[str] = field(default_factory=set)
     """Undos that find nothing at their first look."""
     refusals: dict[str, str] = field(default_factory=dict)
@@ -197,6 +201,10 @@ class FakeOrderActivities(OrderActivities):
         await self._script.take(request)
 
     @activity.defn
+    async def record_late_payment(self, request: RecordLatePayment) -> None:
+        await self._script.take(request)
+
+    @activity.defn
     async def continue_as_shipped(self, request: ContinueAsShipped) -> None:
         await self._script.take(request)
 
@@ -236,13 +244,19 @@ class FakePaymentActivities(PaymentActivities):
         self._script = script
 
     @activity.defn
-    async def authorize_payment(self, request: AuthorizePayment) -> None:
+    async def authorize_payment(self, request: AuthorizePayment) -> Authorization | None:
         try:
             await self._script.take(request)
         except PaymentDeclined:
             if request.another_card:
                 self._script.standing = OrderStatus.AWAITING_PAYMENT
             raise
+        if self._script.asks_customer:
+            self._script.standing = OrderStatus.AWAITING_PAYMENT
+            return Authorization.AWAITS_CUSTOMER
+        if request.resumes:
+            self._script.standing = OrderStatus.PROCESSING
+        return None
 
     @activity.defn
     async def capture_payment(self, request: CapturePayment) -> None:

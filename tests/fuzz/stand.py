@@ -2,27 +2,17 @@
 The whole service as real processes, with stock and with orders in every state that requests can lead to.
 """
 
-import asyncio
-import gc
 import re
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
-import httpx2
-from temporalio.client import Client
-
-from fulfillment.db.engine import connect
-from fulfillment.invariants import Check, Leniency, check
-from fulfillment.local.demo.providers import SandboxLedger
+from fulfillment.invariants import Check
 from fulfillment.local.endpoints import Endpoints
 from fulfillment.local.services import SERVICES
 from fulfillment.local.stack import LocalStack, StackOptions
-from fulfillment.settings import Database
+from tests.fixtures.books import books
 
 _ENVIRONMENT = {
     # Parcels stay where they are until the fuzzer says what happened to them.
@@ -35,7 +25,6 @@ _ENVIRONMENT = {
     "FULFILLMENT_ORDERS__SECOND_LOOK": "3",
     "PYTHONDONTWRITEBYTECODE": "",
 }
-_STRICT = Leniency(step=timedelta(0), grace=timedelta(0))
 # Until nothing is under way any more, and workflows that ended are listed as closed.
 _SETTLING = 60.0
 _ERROR = re.compile(r'"level": "(error|critical)"|Traceback|request_failed')
@@ -95,25 +84,4 @@ class Stand:
 
     async def books(self) -> Sequence[Check]:
         """The verdicts on I1 to I7 over all orders, asked for again for a while as long as one of them is bad."""
-        deadline = time.monotonic() + _SETTLING
-        async with _audit(self.endpoints) as look:
-            checks = await look()
-            while any(check.violations for check in checks) and time.monotonic() < deadline:
-                await asyncio.sleep(0.5)
-                checks = await look()
-        # A client of Temporal that lives until the interpreter exits crashes one exit in three.
-        del look
-        gc.collect()
-        return checks
-
-
-@asynccontextmanager
-async def _audit(endpoints: Endpoints) -> AsyncIterator[Callable[[], Awaitable[Sequence[Check]]]]:
-    settings = Database.model_validate({"url": endpoints.database_dsn, "pool_size": 1})
-    database = connect(settings, application="fuzz")
-    temporal = await Client.connect(endpoints.temporal, namespace=endpoints.temporal_namespace)
-    try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
-            yield partial(check, database, temporal, SandboxLedger(http, endpoints.sandbox), _STRICT)
-    finally:
-        await database.close()
+        return await books(self.endpoints, _SETTLING)

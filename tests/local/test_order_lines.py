@@ -94,14 +94,14 @@ def test_an_order_is_the_same_by_its_reference_or_else_by_all_it_says() -> None:
 
 
 def test_lines_are_counted_as_an_editor_does_and_those_that_are_too_long_are_cut() -> None:
-    text = b'\xef\xbb\xbf{"a": 1}\r\n\n  \n{"b": "\xe2\x80\xa8"}\n' + b"x" * (3 * LONGEST) + b"\n{}"
+    text = b'\xef\xbb\xbf{"a": 1}\r\n\n  \n{"b": "\xe2\x80\xa8"}\n' + b"x" * (3 * LONGEST) + b"\n\xef\xbb\xbf{}"
 
     found = list(order_lines.lines(io.BytesIO(text)))
 
     assert [(line.number, line.content[:12], line.end) for line in found] == [
         (1, b'{"a": 1}\r\n', 13),
         (4, b'{"b": "\xe2\x80\xa8"}', 30),
-        (5, b"x" * 12, len(text) - 2),
+        (5, b"x" * 12, len(text) - 5),
         (6, b"{}", len(text)),
     ]
     assert len(found[2].content) == LONGEST + 1

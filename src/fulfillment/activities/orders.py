@@ -20,6 +20,7 @@ from fulfillment.contracts.steps import (
     PlaceOrder,
     ReaddressOrder,
     RecordLateEvent,
+    RecordLatePayment,
     RecordParcelEvent,
     RefuseCancellation,
     ReleaseStock,
@@ -28,7 +29,7 @@ from fulfillment.contracts.steps import (
     ResolveAttention,
     TakePayment,
 )
-from fulfillment.db import amending, attention, late_events, parcels, payment_requests, undoing
+from fulfillment.db import amending, attention, late_events, late_payments, parcels, payment_requests, undoing
 from fulfillment.db.engine import Database
 from fulfillment.db.placing import place
 
@@ -77,6 +78,11 @@ class SqlOrderActivities(OrderActivities):
     async def record_late_event(self, request: RecordLateEvent) -> None:
         async with self._database.transaction() as connection:
             await late_events.record(connection, request.order_id, request.event, self._attention_window)
+
+    @activity.defn
+    async def record_late_payment(self, request: RecordLatePayment) -> None:
+        async with self._database.transaction() as connection:
+            await late_payments.record(connection, request.order_id, request.news, self._attention_window)
 
     @activity.defn
     async def continue_as_shipped(self, request: ContinueAsShipped) -> None:

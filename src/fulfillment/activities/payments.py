@@ -5,21 +5,30 @@ The steps that reach the payment provider.
 from temporalio import activity
 
 from fulfillment.activities import payment_changes
-from fulfillment.activities.providers import Asking, known, named
+from fulfillment.activities.providers import Asking, Find, known, named
 from fulfillment.activities.reversals import PaymentReversals
 from fulfillment.contracts.encryption import Cipher
 from fulfillment.contracts.naming import operation_key
-from fulfillment.contracts.payments import AuthorizePayment, CapturePayment, PaymentActivities, Reversal, ReversePayment
-from fulfillment.db.changes import Change, apply
+from fulfillment.contracts.payments import (
+    Authorization,
+    AuthorizePayment,
+    CapturePayment,
+    PaymentActivities,
+    Reversal,
+    ReversePayment,
+)
+from fulfillment.db.changes import Change, OutOfStep, apply
 from fulfillment.db.engine import Database
 from fulfillment.db.intents import Intent
 from fulfillment.db.operations import AUTHORIZATION, Operation, intend
-from fulfillment.db.outcomes import settle
+from fulfillment.db.outcomes import name, settle
+from fulfillment.db.payment_requests import waits_for_customer
 from fulfillment.db.tables import orders
 from fulfillment.domain.errors import InsufficientFunds, PaymentDeclined, PaymentUnavailable
 from fulfillment.domain.operations import OperationKind, OperationState
 from fulfillment.domain.orders import FailureCode, OrderStatus
-from fulfillment.gateways.answers import Answer
+from fulfillment.domain.payments import NextAction
+from fulfillment.gateways.answers import Answer, Sought
 from fulfillment.gateways.payments import PaymentGateway
 
 
@@ -35,15 +44,26 @@ class LedgeredPaymentActivities(PaymentActivities):
         self._reversals = PaymentReversals(database, gateway, self._asking, provider)
 
     @activity.defn
-    async def authorize_payment(self, request: AuthorizePayment) -> None:
-        operation = await self._intend_authorization(request)
+    async def authorize_payment(self, request: AuthorizePayment) -> Authorization | None:
+        try:
+            operation = await self._intend_authorization(request)
+        except OutOfStep:
+            if await self._waits_for_customer(request):
+                return Authorization.AWAITS_CUSTOMER
+            raise
         answer = known(operation)
         if answer is None:
             answer = await self._asking.ask(
-                operation, request, find=self._gateway.find, call=lambda: self._authorize(request, operation)
+                operation,
+                request,
+                find=self._find(OperationKind.AUTHORIZE, request, operation.provider_reference),
+                call=lambda: self._authorize(request, operation),
             )
+            if answer.next_action is not None:
+                return await self._wait_for_customer(request, operation, answer.reference or "", answer.next_action)
             await self._record(_authorization(request, operation, named(answer, operation.key)), operation, answer)
         _raise_refusal(answer)
+        return None
 
     async def _intend_authorization(self, request: AuthorizePayment) -> Operation:
         intent = Intent(
@@ -52,17 +72,49 @@ class LedgeredPaymentActivities(PaymentActivities):
             kind=OperationKind.AUTHORIZE,
             n=request.n,
             provider=self._provider,
-            during=(OrderStatus.PROCESSING,),
+            during=_authorizing(request),
             amount=request.amount,
         )
         async with self._database.statement() as connection:
             return await intend(connection, intent, orders.c.payment_token, orders.c.payment_token_key)
 
+    async def _waits_for_customer(self, request: AuthorizePayment) -> bool:
+        """An earlier attempt wrote down that the order waits for its customer, and nobody heard that it did."""
+        async with self._database.statement() as connection:
+            return await waits_for_customer(connection, request.order_id)
+
+    def _find(self, kind: OperationKind, request: AuthorizePayment | CapturePayment, payment: str | None) -> Find:
+        order_id = request.order_id
+        return lambda key: self._gateway.find(Sought(kind=kind, key=key, order_id=order_id, payment=payment))
+
     async def _authorize(self, request: AuthorizePayment, operation: Operation) -> Answer:
-        token = self._cipher.decrypt(
+        card = self._cipher.decrypt(
             operation.order.payment_token_key, operation.order.payment_token, context=request.order_id.bytes
         )
-        return await self._gateway.authorize(operation.key, request.order_id, token.decode(), request.amount)
+        key, token, payment = operation.key, card.decode(), operation.provider_reference
+        if payment is None:
+            opened = await self._gateway.open(key, request.order_id, token, request.amount)
+            if opened is not None and opened.refusal:
+                return opened
+            if opened is not None and opened.reference:
+                # Before anything can happen to it: whoever looks it up finds it by this name.
+                payment = await self._named(key, opened.reference)
+        return await self._gateway.authorize(key, request.order_id, token, request.amount, payment)
+
+    async def _named(self, key: str, reference: str) -> str:
+        async with self._database.statement() as connection:
+            return await name(connection, key, reference)
+
+    async def _wait_for_customer(
+        self, request: AuthorizePayment, operation: Operation, payment: str, action: NextAction
+    ) -> Authorization:
+        if request.resumes:
+            return Authorization.AWAITS_CUSTOMER
+        await self._named(operation.key, payment)
+        change = payment_changes.awaits_customer(request.order_id, request.n, action)
+        async with self._database.statement() as connection:
+            await apply(connection, change)
+        return Authorization.AWAITS_CUSTOMER
 
     @activity.defn
     async def capture_payment(self, request: CapturePayment) -> None:
@@ -72,7 +124,7 @@ class LedgeredPaymentActivities(PaymentActivities):
             answer = await self._asking.ask(
                 operation,
                 request,
-                find=self._gateway.find,
+                find=self._find(OperationKind.CAPTURE, request, operation.order.authorization),
                 call=lambda: self._gateway.capture(operation.key, operation.order.authorization, request.amount),
             )
             await self._record(_capture(request, operation.key, answer), operation, answer)
@@ -85,7 +137,7 @@ class LedgeredPaymentActivities(PaymentActivities):
             kind=OperationKind.CAPTURE,
             n=request.n,
             provider=self._provider,
-            during=(_capturing(request),),
+            during=_capturing(request),
             amount=request.amount,
         )
         authorization = operation_key(request.order_id, OperationKind.AUTHORIZE, request.authorization)
@@ -104,12 +156,17 @@ class LedgeredPaymentActivities(PaymentActivities):
 
 
 def _authorization(request: AuthorizePayment, operation: Operation, answer: Answer) -> Change:
-    order_id, key, actor = request.order_id, operation.key, operation.actor
+    order_id, key, actor, during = request.order_id, operation.key, operation.actor, _authorizing(request)
     if not answer.refusal:
-        return payment_changes.authorized(order_id, key, request.amount, OrderStatus.PROCESSING, actor)
-    if request.another_card:
-        return payment_changes.declined_for_now(order_id, key, answer.refusal, request.n, actor)
-    return payment_changes.declined(order_id, key, answer.refusal, OrderStatus.PROCESSING, actor)
+        path = (OrderStatus.PROCESSING,) if request.resumes else ()
+        return payment_changes.authorized(order_id, key, request.amount, during, path, actor=actor)
+    if request.another_card or request.resumes:
+        return payment_changes.declined_for_now(order_id, key, answer.refusal, request.n, during, actor)
+    return payment_changes.declined(order_id, key, answer.refusal, during, actor)
+
+
+def _authorizing(request: AuthorizePayment) -> tuple[OrderStatus, ...]:
+    return (OrderStatus.AWAITING_PAYMENT if request.resumes else OrderStatus.PROCESSING,)
 
 
 def _capture(request: CapturePayment, key: str, answer: Answer) -> Change:
@@ -120,8 +177,8 @@ def _capture(request: CapturePayment, key: str, answer: Answer) -> Change:
     return payment_changes.captured(request.order_id, key, request.amount, during, path)
 
 
-def _capturing(request: CapturePayment) -> OrderStatus:
-    return OrderStatus.SHIPPED if request.shipped else OrderStatus.PROCESSING
+def _capturing(request: CapturePayment) -> tuple[OrderStatus, ...]:
+    return (OrderStatus.SHIPPED if request.shipped else OrderStatus.PROCESSING,)
 
 
 def _raise_refusal(answer: Answer) -> None:

@@ -19,11 +19,11 @@ from fulfillment.db.recovery import Found, Ledger
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.operations import OperationKind
 from fulfillment.domain.orders import OrderStatus
-from fulfillment.gateways.answers import Answer
+from fulfillment.gateways.answers import Answer, Sought
 from fulfillment.gateways.carriers import Carrier
 from fulfillment.gateways.payments import PaymentGateway
 
-Find = Callable[[str], Awaitable[Answer | None]]
+Find = Callable[[OperationKind, str], Awaitable[Answer | None]]
 
 _AUTHORIZE, _CAPTURE = (OperationKind.AUTHORIZE,), (OperationKind.CAPTURE,)
 # A reversal is one or the other under the same number: both count as one effect.
@@ -95,9 +95,14 @@ class PaymentRecords:
 
     async def found(self, order_id: OrderId, ledger: Ledger) -> list[Found]:
         """Everything that is not in our ledger, and what may have been asked for too long ago to be found."""
+
+        def find(kind: OperationKind, key: str) -> Awaitable[Answer | None]:
+            # Our books have lost its name as well.
+            return self._gateway.find(Sought(kind=kind, key=key, order_id=order_id))
+
         # At once: one attempt has the time of a single call, and a slow provider would use it up.
         answers = await asyncio.gather(
-            *(_missing(order_id, kinds, self._gateway.find, ledger) for kinds in (_AUTHORIZE, _CAPTURE, _REVERSE))
+            *(_missing(order_id, kinds, find, ledger) for kinds in (_AUTHORIZE, _CAPTURE, _REVERSE))
         )
         found = list(chain.from_iterable(answers))
         found += _forgotten(OperationKind.AUTHORIZE, found, ledger)
@@ -118,7 +123,7 @@ class CarrierRecords:
         Everything that is not in our ledger, and what may have been asked for too long ago to be found; a parcel that
         does not leave has been cancelled under some number.
         """
-        found = await _missing(order_id, (OperationKind.BOOK,), self._gateway.find, ledger)
+        found = await _missing(order_id, (OperationKind.BOOK,), lambda _, key: self._gateway.find(key), ledger)
         if await self._is_kept_back(order_id, found, ledger):
             found.append(Found(kind=OperationKind.CANCEL, n=1))
         return found + _forgotten(OperationKind.BOOK, found, ledger)
@@ -138,7 +143,7 @@ async def _missing(order_id: OrderId, kinds: tuple[OperationKind, ...], find: Fi
     while unknown < _ENOUGH:
         n += 1
         asked = [kind for kind in kinds if not ledger.has(kind, n)]
-        answers = await asyncio.gather(*(find(operation_key(order_id, kind, n)) for kind in asked))
+        answers = await asyncio.gather(*(find(kind, operation_key(order_id, kind, n)) for kind in asked))
         known = [
             Found(kind=kind, n=n, refusal=answer.refusal)
             for kind, answer in zip(asked, answers, strict=True)

@@ -2,7 +2,7 @@
 Undoing a payment: whatever became of it, the money is the customer's again, or somebody hears that it is not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fulfillment.activities import payment_changes
 from fulfillment.activities.providers import Asking
@@ -19,10 +19,16 @@ from fulfillment.domain.errors import CannotTell, UndoRefused
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind, OperationState
 from fulfillment.domain.orders import OrderStatus
-from fulfillment.gateways.answers import ALREADY_CAPTURED, Answer
+from fulfillment.gateways.answers import ALREADY_CAPTURED, Answer, Sought
 from fulfillment.gateways.payments import PaymentGateway
 
-_KINDS = (OperationKind.AUTHORIZE, OperationKind.CAPTURE, OperationKind.VOID, OperationKind.REFUND)
+_KINDS = (
+    OperationKind.AUTHORIZE,
+    OperationKind.CAPTURE,
+    OperationKind.VOID,
+    OperationKind.REFUND,
+    OperationKind.CLOSE,
+)
 _REVERSALS = (OperationKind.VOID, OperationKind.REFUND)
 
 
@@ -44,6 +50,11 @@ class _Payment:
     authorization: Entry
 
     @property
+    def kind(self) -> OperationKind:
+        """What this reversal is in the ledger."""
+        return _kind(self.request)
+
+    @property
     def amount(self) -> Money:
         """What was to be set aside."""
         return self.authorization.amount or self.request.amount
@@ -53,6 +64,11 @@ class _Payment:
         """Those that happened or may have, the newest first."""
         captures = (entry for entry in self.void.entries if entry.kind is OperationKind.CAPTURE)
         return tuple(entry for entry in captures if not entry.is_nothing)[::-1]
+
+    @property
+    def was_ended(self) -> bool:
+        """An earlier attempt may have ended it, by the name it has."""
+        return self.void.may_have_happened and self.authorization.reference is not None
 
     @property
     def is_known_to_be_reversed(self) -> bool:
@@ -74,8 +90,16 @@ class _Payment:
     @property
     def earlier_reversals(self) -> tuple[Entry, ...]:
         """Reversals of other numbers nobody knows the result of."""
-        reversals = (entry for entry in self.void.entries if entry.kind in _REVERSALS and entry.n != self.request.n)
-        return tuple(entry for entry in reversals if entry.may_have_happened)
+        n = self.request.n
+        reversals = (entry for entry in self.void.entries if entry.kind in _REVERSALS and entry.n != n)
+        closing = _entry(self.void, OperationKind.CLOSE, self.request.authorization)
+        others = (*reversals, *([closing] if closing and closing.key != self.void.key else []))
+        return tuple(entry for entry in others if entry.may_have_happened)
+
+    @property
+    def during(self) -> tuple[OrderStatus, ...]:
+        """Where the order may be meanwhile."""
+        return _during(self.request)
 
 
 class PaymentReversals:
@@ -99,7 +123,7 @@ class PaymentReversals:
             TransientError: the provider is away, or its answer was lost.
             DomainError: as in the contract of `reverse_payment`.
         """
-        void = await self._intend(request, OperationKind.VOID, request.amount)
+        void = await self._intend(request, _kind(request), request.amount)
         authorization = _entry(void, OperationKind.AUTHORIZE, request.authorization)
         if authorization is None or authorization.is_nothing:
             return await self._abandon(void.key, *([authorization.key] if authorization else []))
@@ -108,15 +132,21 @@ class PaymentReversals:
             return await self._undo_as_told(payment, request.told)
         if await self._happened_before(payment):
             return await self._abandon(void.key)
-        reference = authorization.reference
-        if reference is None:
+        return await self._look_and_undo(payment)
+
+    async def _look_and_undo(self, payment: _Payment) -> Reversal:
+        authorization, reference = payment.authorization, payment.authorization.reference
+        if authorization.state is not OperationState.DONE and not payment.was_ended:
             found = await self._find_authorization(payment)
-            if found is None and not request.last_look:
-                return Reversal.LOOK_AGAIN
-            if found is None or found.reference is None:
-                return await self._abandon(void.key, authorization.key)
-            reference = found.reference
-        return await self._undo(payment, reference)
+            if found is not None and found.refusal:
+                return await self._abandon(payment.void.key, authorization.key)
+            # One that is not done but has a name is ended all the same: nothing can come of it any more.
+            reference = found.reference if found else reference
+        if reference is not None:
+            return await self._undo(payment, reference)
+        if not payment.request.last_look:
+            return Reversal.LOOK_AGAIN
+        return await self._abandon(payment.void.key, authorization.key)
 
     async def _abandon(self, *keys: str) -> Reversal:
         async with self._database.statement() as connection:
@@ -136,15 +166,16 @@ class PaymentReversals:
     async def _find_authorization(self, payment: _Payment) -> Answer | None:
         key = payment.authorization.key
         found = await self._look_up(payment, payment.authorization)
-        if found is None and payment.authorization.age > payment.request.patience.memory:
+        has_name = payment.authorization.reference is not None
+        if found is None and not has_name and payment.authorization.age > payment.request.patience.memory:
             raise CannotTell(key)
-        if found is not None and found.reference is not None:
+        if found is not None and found.reference is not None and found.next_action is None:
             await self._authorized(payment, found.reference)
         return found
 
     async def _authorized(self, payment: _Payment, reference: str) -> None:
         key = payment.authorization.key
-        change = payment_changes.authorized(payment.request.order_id, key, payment.amount, OrderStatus.CANCELLING)
+        change = payment_changes.authorized(payment.request.order_id, key, payment.amount, payment.during)
         await self._apply(change, settle(key, OperationState.DONE, reference=reference))
 
     async def _undo_as_told(self, payment: _Payment, told: Told) -> Reversal:
@@ -159,19 +190,21 @@ class PaymentReversals:
         return await self._undo(payment, told.reference)
 
     async def _undo(self, payment: _Payment, reference: str) -> Reversal:
+        payment = replace(payment, authorization=replace(payment.authorization, reference=reference))
         captured = await self._captured(payment)
         if captured is not None:
             return await self._refund(payment, reference, captured)
         void = payment.void
         answer = await self._asking.ask(
-            void, payment.request, find=self._gateway.find, call=lambda: self._gateway.void(void.key, reference)
+            void,
+            payment.request,
+            find=lambda key: self._find(payment, payment.kind, key),
+            call=lambda: self._gateway.void(void.key, reference),
         )
-        if answer.refusal == ALREADY_CAPTURED:
+        if answer.refusal == ALREADY_CAPTURED and not payment.request.replaces:
             # Taken in between, or under a key that is forgotten: then it is all that was set aside.
             return await self._refund(payment, reference, await self._captured(payment) or payment.amount)
-        return await self._finish(
-            payment, _Effect(kind=OperationKind.VOID, key=void.key, amount=payment.amount), answer
-        )
+        return await self._finish(payment, _Effect(kind=payment.kind, key=void.key, amount=payment.amount), answer)
 
     async def _captured(self, payment: _Payment) -> Money | None:
         """How much was taken; None when nobody knows of a capture."""
@@ -182,7 +215,7 @@ class PaymentReversals:
             found = await self._look_up(payment, capture)
             if found is not None and found.reference is not None:
                 amount = capture.amount or payment.amount
-                change = payment_changes.captured(payment.request.order_id, capture.key, amount, OrderStatus.CANCELLING)
+                change = payment_changes.captured(payment.request.order_id, capture.key, amount, payment.during)
                 await self._apply(change, settle(capture.key, OperationState.DONE, reference=found.reference))
                 return amount
         return None
@@ -192,7 +225,7 @@ class PaymentReversals:
         answer = await self._asking.ask(
             refund,
             payment.request,
-            find=self._gateway.find,
+            find=lambda key: self._find(payment, OperationKind.REFUND, key),
             call=lambda: self._gateway.refund(refund.key, reference, amount),
         )
         return await self._finish(payment, _Effect(kind=OperationKind.REFUND, key=refund.key, amount=amount), answer)
@@ -211,11 +244,15 @@ class PaymentReversals:
 
     async def _look_up(self, payment: _Payment, entry: Entry) -> Answer | None:
         async with self._asking.counting(payment.void.key, payment.request.patience):
-            found = await self._gateway.find(entry.key)
+            found = await self._find(payment, entry.kind, entry.key)
         if found is not None and found.refusal:
             async with self._database.statement() as connection:
                 await close(connection, entry.key, OperationState.REFUSED, refusal=found.refusal)
         return found
+
+    async def _find(self, payment: _Payment, kind: OperationKind, key: str) -> Answer | None:
+        order_id, reference = payment.request.order_id, payment.authorization.reference
+        return await self._gateway.find(Sought(kind=kind, key=key, order_id=order_id, payment=reference))
 
     async def _apply(self, change: Change, *effects: Effect) -> None:
         async with self._database.statement() as connection:
@@ -228,7 +265,7 @@ class PaymentReversals:
             kind=kind,
             n=request.n,
             provider=self._provider,
-            during=(OrderStatus.CANCELLING,),
+            during=_during(request),
             amount=amount,
         )
         async with self._database.statement() as connection:
@@ -237,14 +274,23 @@ class PaymentReversals:
             )
 
 
+def _kind(request: ReversePayment) -> OperationKind:
+    return OperationKind.CLOSE if request.replaces else OperationKind.VOID
+
+
+def _during(request: ReversePayment) -> tuple[OrderStatus, ...]:
+    # An order that costs nothing any more is processed already.
+    return (OrderStatus.AWAITING_PAYMENT, OrderStatus.PROCESSING) if request.replaces else (OrderStatus.CANCELLING,)
+
+
 def _entry(void: Operation, kind: OperationKind, n: int) -> Entry | None:
     return next((entry for entry in void.entries if (entry.kind, entry.n) == (kind, n)), None)
 
 
 def _change(payment: _Payment, effect: _Effect) -> Change:
     order_id, figures = payment.request.order_id, payment.void.order
-    if effect.kind is OperationKind.VOID:
-        return payment_changes.voided(order_id, effect.key, effect.amount)
+    if effect.kind is not OperationKind.REFUND:
+        return payment_changes.voided(order_id, effect.key, effect.amount, payment.during)
     return payment_changes.refunded(
         order_id, effect.key, effect.amount, captured=figures.captured, refunded=figures.refunded
     )

@@ -10,16 +10,19 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from fulfillment.contracts.naming import payment_provider_of
 from fulfillment.contracts.orders import CarrierEvent
-from fulfillment.db import inbox, late_events
-from fulfillment.db.engine import Database, Reading
+from fulfillment.contracts.payments import PaymentNews
+from fulfillment.db import inbox, late_events, late_payments
+from fulfillment.db.engine import Database, Reading, Writing
 from fulfillment.db.inbox import InboxEvent, Unsignalled
 from fulfillment.db.outages import is_outage
 from fulfillment.domain.errors import TransientError
 from fulfillment.domain.ids import OrderId
+from fulfillment.domain.payments import PaymentEvent
 from fulfillment.domain.shipping import ParcelEvent
 from fulfillment.orchestrator import OrderOrchestrator, SignalOutcome
-from fulfillment.telemetry.metrics import CARRIER_EVENTS, INBOX_SIGNALS
+from fulfillment.telemetry.metrics import CARRIER_EVENTS, INBOX_SIGNALS, PAYMENT_EVENTS
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -77,7 +80,7 @@ class InboxSignals:
             stored = await inbox.store(connection, event)
         if stored is None:
             return
-        CARRIER_EVENTS.labels(event.type).inc()
+        (CARRIER_EVENTS if payment_provider_of(event.source) is None else PAYMENT_EVENTS).labels(event.type).inc()
         task = asyncio.create_task(self._reached(stored))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -128,21 +131,27 @@ class InboxSignals:
     async def _settle(self, event: Unsignalled, outcome: SignalOutcome, order_id: OrderId | None) -> None:
         async with self._database.transaction() as connection:
             if outcome is SignalOutcome.CLOSED and order_id is not None:
-                await late_events.record(connection, order_id, _message(event.event), self._attention_window)
+                await self._record_late(connection, order_id, _message(event.event))
             await inbox.settle(Reading(connection), event.row, outcome=outcome, order_id=order_id)
 
+    async def _record_late(self, connection: Writing, order_id: OrderId, message: CarrierEvent | PaymentNews) -> None:
+        if isinstance(message, CarrierEvent):
+            await late_events.record(connection, order_id, message, self._attention_window)
+        else:
+            await late_payments.record(connection, order_id, message, self._attention_window)
+
     async def _signal(self, event: InboxEvent) -> tuple[SignalOutcome, OrderId | None]:
-        """A carrier may leave our order id out or get it wrong; the parcel's number is its own."""
-        outcome = SignalOutcome.UNKNOWN_ORDER
+        """A source may leave our order id out or get it wrong; the name of the parcel or payment is its own."""
+        outcome, message = SignalOutcome.UNKNOWN_ORDER, _message(event)
         if event.order_id is not None:
-            outcome = await self._orders.signal_carrier_event(event.order_id, _message(event))
+            outcome = await self._orders.signal(event.order_id, message)
         if outcome is not SignalOutcome.UNKNOWN_ORDER:
             return outcome, event.order_id
         async with self._database.statement() as connection:
-            found = await inbox.order_of_parcel(connection, event.source, event.tracking_number)
+            found = await inbox.order_of(connection, event.source, event.subject)
         if found is None or found == event.order_id:
             return outcome, event.order_id
-        return await self._orders.signal_carrier_event(found, _message(event)), found
+        return await self._orders.signal(found, message), found
 
 
 def _tell(error: Exception) -> bool:
@@ -155,11 +164,20 @@ def _tell(error: Exception) -> bool:
     return away
 
 
-def _message(event: InboxEvent) -> CarrierEvent:
+def _message(event: InboxEvent) -> CarrierEvent | PaymentNews:
+    provider = payment_provider_of(event.source)
+    if provider is not None:
+        return PaymentNews(
+            id=event.event_id,
+            provider=provider,
+            payment=event.subject,
+            type=PaymentEvent(event.type),
+            occurred_at=event.occurred_at,
+        )
     return CarrierEvent(
         id=event.event_id,
         carrier=event.source,
-        tracking_number=event.tracking_number,
+        tracking_number=event.subject,
         type=ParcelEvent(event.type),
         occurred_at=event.occurred_at,
     )

@@ -2,6 +2,7 @@
 All commands.
 """
 
+import errno
 import sys
 
 import typer
@@ -35,3 +36,7 @@ def main() -> None:
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.code)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.exit(f"What there is to say cannot be written: {error}")

@@ -104,7 +104,7 @@ class Placing:
             raise Refused(response)  # and so would all others be
         answer = json_object(response)
         if not response.is_success or "id" not in answer:
-            return Outcome.REFUSED, {"code": str(response.status_code), **answer}
+            return Outcome.REFUSED, _refusal(order, {"code": str(response.status_code), **answer})
         before = response.headers.get("Idempotency-Replayed") == "true"
         return Outcome.PLACED_BEFORE if before else Outcome.PLACED, answer
 
@@ -123,6 +123,14 @@ class Placing:
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise _Stopped
+
+
+def _refusal(order: OrderLine, problem: Json) -> Json:
+    """In the words of who wrote the line: that its key is made of its reference is not theirs to know."""
+    if problem["code"] != "idempotency_key_reused" or not order.body.get("reference"):
+        return problem
+    message = "is taken: an order of this customer has it and says something else; choose another"
+    return {**problem, **_problem(BadLine(Mistake("reference", message))), "code": problem["code"]}
 
 
 def _problem(bad: BadLine) -> Json:

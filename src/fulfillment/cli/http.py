@@ -4,6 +4,7 @@ What the commands that talk to a running service share: where it is, who asks, a
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Annotated, Any, NoReturn, Self
 import httpx2
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from fulfillment.domain.money import Money
 from fulfillment.local.endpoints import Endpoints
@@ -27,6 +29,8 @@ _TIMEOUT_SECONDS = 30.0
 _PAGE = 200
 _THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
 _PIPED_WIDTH = 200
+# A terminal obeys these: colours, its title, the cursor, what was written before.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # As the service words it.
 _LACKING = "lack the scope: "
 
@@ -190,10 +194,21 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+class _Console(Console):
+    """Texts of callers are told as they are, and tell the terminal nothing."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - they are passed on
+        return super().render_str(_CONTROL.sub(_shown, text), **options)
+
+
+def _shown(character: re.Match[str]) -> str:
+    return ascii(character[0])[1:-1]
+
+
 def console() -> Console:
     """Standard output, coloured on a terminal; what is piped has room. Texts of callers are never markup."""
     width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    return Console(markup=False, emoji=False, highlight=False, width=width)
+    return _Console(markup=False, emoji=False, highlight=False, width=width)
 
 
 def money(value: Mapping[str, Any]) -> str:

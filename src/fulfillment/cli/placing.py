@@ -144,7 +144,7 @@ def _print_tally(placing: Placing, refused: Path | None) -> None:
             if tally.counts[outcome]:
                 summary.add_row(coloured(outcome), f"{tally.counts[outcome]:,}")
         out.print(summary, f"{total:,} lines in {tally.seconds:.1f} s, {_rate(tally)}")
-    if tally.not_placed and refused:
+    if tally.not_placed and refused and not isinstance(placing.error, OSError):
         out.print(f"Mend {refused} and place it: it has the {tally.not_placed:,} that are not placed.")
     if placing.is_interrupted or placing.error:
         out.print("Stopped before the end of the file. Place it again: nothing is placed twice.")

@@ -7,6 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -114,7 +115,9 @@ class RefusedFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        # Each line was written at once: what fails here is the one that failed before, and that was told.
+        with suppress(OSError):
+            self._file.close()
 
     def write(self, line: Line, original: Json | None, problem: Json) -> None:
         reason = {

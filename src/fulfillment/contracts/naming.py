@@ -44,3 +44,16 @@ def operation_key(order_id: OrderId, operation: str, n: int) -> str:
     The key of one intended outside effect: the same over all attempts, another for another effect.
     """
     return f"{order_id}:{operation}:{n}"
+
+
+_PAYMENTS_PREFIX = "payments:"
+
+
+def payments_source(provider: str) -> str:
+    """How a payment provider is called as a source of events: a carrier may have the same name."""
+    return f"{_PAYMENTS_PREFIX}{provider}"
+
+
+def payment_provider_of(source: str) -> str | None:
+    """The payment provider a source of events stands for; None for a carrier."""
+    return source.removeprefix(_PAYMENTS_PREFIX) if source.startswith(_PAYMENTS_PREFIX) else None

@@ -13,6 +13,7 @@ from fulfillment.contracts.orders import StartOrder
 from fulfillment.contracts.shipping import ShipmentBooked
 from fulfillment.contracts.steps import Placement
 from fulfillment.domain.ids import OrderId
+from fulfillment.domain.money import Money
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
 
 
@@ -51,7 +52,8 @@ class Standing:
     """
     Where an order was left. `last_event` is greater than any number its facts were counted with; `payment_due_in` is
     what is left of the time for a payment, `question` what an operator was asked about its journey. An order that
-    `is_being_undone` is so at its providers, although its row knows nothing of it.
+    `is_being_undone` is so at its providers, although its row knows nothing of it. `awaited` is what a payment that
+    waits for its customer is to set aside.
     """
 
     status: OrderStatus
@@ -68,6 +70,7 @@ class Standing:
     payment_due_in: timedelta | None = None
     question: AttentionReason | None = None
     is_being_undone: bool = False
+    awaited: Money | None = None
 
 
 class RecoveryActivities(ABC):

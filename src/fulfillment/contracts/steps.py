@@ -10,6 +10,7 @@ from temporalio import activity
 
 from fulfillment.contracts.messages import Act, Amend, Pay, Readdress
 from fulfillment.contracts.orders import CarrierEvent, StartOrder, Terms
+from fulfillment.contracts.payments import PaymentNews
 from fulfillment.domain.attention import Action
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
@@ -66,11 +67,20 @@ class RecordLateEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordLatePayment:
+    """A payment provider's news that an order which has ended has no use for: an operator is to look at it."""
+
+    order_id: OrderId
+    news: PaymentNews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestAttention:
     """
     Ask an operator; `n` counts the questions of one order.
 
-    The order goes on in `resume` with one of `actions`; `operation` is the key of what could not be done.
+    The order goes on in `resume` with one of `actions`; `operation` is the key of what could not be done, `news` is
+    what a payment provider told us.
     """
 
     order_id: OrderId
@@ -80,6 +90,7 @@ class RequestAttention:
     resume: OrderStatus
     actions: tuple[Action, ...]
     operation: str | None = None
+    news: PaymentNews | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +246,11 @@ class OrderActivities(ABC):
     @abstractmethod
     async def record_late_event(self, request: RecordLateEvent) -> None:
         """Write down what a carrier says about a parcel of an order that has ended, or about a replaced parcel."""
+
+    @activity.defn
+    @abstractmethod
+    async def record_late_payment(self, request: RecordLatePayment) -> None:
+        """Write down what a payment provider says about an order that has ended, and put it before an operator."""
 
     @activity.defn
     @abstractmethod

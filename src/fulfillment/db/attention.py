@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Select, Uuid, bindparam, select
 
 from fulfillment.contracts.messages import Act
+from fulfillment.contracts.payments import PaymentNews
 from fulfillment.contracts.steps import Changed, RequestAttention, Reship, ResolveAttention
 from fulfillment.db import holds, lines, shipments
 from fulfillment.db.changes import Change, Effect, Fact, OutOfStep, apply
@@ -53,14 +54,28 @@ def question(
     }
 
 
+def news_data(news: PaymentNews) -> dict[str, Any]:
+    """What the timeline keeps of a payment provider's news."""
+    return {
+        "provider": news.provider,
+        "payment": news.payment,
+        "type": news.type,
+        "occurred_at": news.occurred_at.isoformat(),
+    }
+
+
 async def ask(connection: Reading, request: RequestAttention, window: timedelta) -> bool:
     """
     Park an order until an operator has answered, which should be within `window`.
 
     False when there is nothing to ask: an attempt everybody had given up has taken the money after all.
     """
-    data = {"reason": request.reason, "operation": request.operation, "actions": list(request.actions)}
-    fact = Fact(kind=EventKind.ATTENTION_NEEDED, key=f"attention:{request.n}", data=data)
+    data: dict[str, Any] = {"reason": request.reason, "operation": request.operation, "actions": list(request.actions)}
+    key = f"attention:{request.n}"
+    if request.news is not None:
+        # Named after the news: so a recovery can tell that they were heard.
+        key, data = f"{request.news.name}:{request.n}", data | news_data(request.news)
+    fact = Fact(kind=EventKind.ATTENTION_NEEDED, key=key, data=data)
     change = Change(
         order_id=request.order_id,
         facts=(fact,),

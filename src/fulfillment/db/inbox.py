@@ -11,9 +11,11 @@ from uuid import UUID
 from sqlalchemy import Interval, Row, Select, Uuid, func, literal, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from fulfillment.contracts.naming import payment_provider_of
 from fulfillment.db.engine import Reading
-from fulfillment.db.tables import inbox, shipments
+from fulfillment.db.tables import inbox, operations, shipments
 from fulfillment.domain.ids import OrderId
+from fulfillment.domain.operations import OperationKind
 
 LATE_EVENT = "late_event"
 """The outcome of an event that an operator must look at."""
@@ -25,14 +27,15 @@ class InboxEvent:
     """
     An event as its source sent it; `order_id` is what the source believes it is about.
 
-    `type` is text: a newer release may have stored what this one does not know.
+    `subject` is the parcel or the payment it is about, as its source calls it. `type` is text: a newer release may have
+    stored what this one does not know.
     """
 
     source: str
     event_id: str
     type: str
     order_id: OrderId | None
-    tracking_number: str
+    subject: str
     occurred_at: datetime
 
 
@@ -58,9 +61,9 @@ async def store(connection: Reading, event: InboxEvent) -> Unsignalled | None:
             event_id=event.event_id,
             type=event.type,
             order_id=func.coalesce(
-                _parcel(event.source, event.tracking_number).scalar_subquery(), literal(event.order_id, Uuid)
+                _order_of(event.source, event.subject).scalar_subquery(), literal(event.order_id, Uuid)
             ),
-            tracking_number=event.tracking_number,
+            subject=event.subject,
             occurred_at=event.occurred_at,
         )
         .on_conflict_do_nothing(index_elements=[inbox.c.source, inbox.c.event_id])
@@ -98,15 +101,24 @@ async def lease(connection: Reading, *, age: timedelta, period: timedelta, limit
     return sorted((_unsignalled(row) for row in taken), key=lambda event: (event.received_at, event.row))
 
 
-async def order_of_parcel(connection: Reading, carrier: str, tracking_number: str) -> OrderId | None:
-    """The order a parcel belongs to, if it is one of ours."""
-    found: UUID | None = await connection.scalar(_parcel(carrier, tracking_number))
+async def order_of(connection: Reading, source: str, subject: str) -> OrderId | None:
+    """The order a parcel or a payment belongs to, if it is one of ours."""
+    found: UUID | None = await connection.scalar(_order_of(source, subject))
     return None if found is None else OrderId(found)
 
 
-def _parcel(carrier: str, tracking_number: str) -> Select[tuple[UUID]]:
-    return select(shipments.c.order_id).where(
-        shipments.c.carrier == carrier, shipments.c.tracking_number == tracking_number
+def _order_of(source: str, subject: str) -> Select[tuple[UUID]]:
+    provider = payment_provider_of(source)
+    if provider is None:
+        return select(shipments.c.order_id).where(shipments.c.carrier == source, shipments.c.tracking_number == subject)
+    return (
+        select(operations.c.order_id)
+        .where(
+            operations.c.kind == OperationKind.AUTHORIZE.value,
+            operations.c.provider == provider,
+            operations.c.provider_reference == subject,
+        )
+        .limit(1)
     )
 
 
@@ -122,7 +134,7 @@ def _unsignalled(row: Row[Any]) -> Unsignalled:
         event_id=row.event_id,
         type=row.type,
         order_id=None if row.order_id is None else OrderId(row.order_id),
-        tracking_number=row.tracking_number,
+        subject=row.subject,
         occurred_at=row.occurred_at,
     )
     return Unsignalled(row=row.id, received_at=row.received_at, event=event)

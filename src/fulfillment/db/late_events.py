@@ -12,7 +12,7 @@ from fulfillment.contracts.messages import Act
 from fulfillment.contracts.orders import CarrierEvent
 from fulfillment.db.changes import Change, Effect, Fact, apply
 from fulfillment.db.engine import Reading, Writing
-from fulfillment.db.inbox import LATE_EVENT
+from fulfillment.db.inbox import LATE_EVENT, InboxEvent
 from fulfillment.db.parcels import carrier_actor, event_data, event_key
 from fulfillment.db.questions import UNRESOLVED
 from fulfillment.db.shipments import track
@@ -62,7 +62,7 @@ async def record(connection: Writing, order_id: OrderId, event: CarrierEvent, wi
     change = Change(order_id=order_id, facts=_facts(event, outcome), during=_ANYWHERE)
     effects = [track(row.n, outcome.shipment)]
     if outcome.asks:
-        effects.append(_put_forward(event, window))
+        effects.append(put_forward(_stored(event), window))
     await apply(Reading(connection), change, *effects)
 
 
@@ -87,12 +87,24 @@ def _facts(event: CarrierEvent, outcome: LateOutcome) -> tuple[Fact, ...]:
     return heard, Fact(kind=EventKind.ATTENTION_NEEDED, key=event_key(event, "late_attention"), actor=actor, data=asked)
 
 
-def _put_forward(event: CarrierEvent, window: timedelta) -> Effect:
+def _stored(event: CarrierEvent) -> InboxEvent:
+    return InboxEvent(
+        source=event.carrier,
+        event_id=event.id,
+        type=event.type,
+        order_id=None,
+        subject=event.tracking_number,
+        occurred_at=event.occurred_at,
+    )
+
+
+def put_forward(event: InboxEvent, window: timedelta) -> Effect:
+    """An event the changed order has no use for is put before an operator, who is to look at it within `window`."""
     values = {
-        "late_source": event.carrier,
-        "late_id": event.id,
+        "late_source": event.source,
+        "late_id": event.event_id,
         "late_type": event.type,
-        "late_number": event.tracking_number,
+        "late_subject": event.subject,
         "late_at": event.occurred_at,
         "late_window": window,
     }
@@ -106,7 +118,7 @@ def _ask(changed: CTE) -> CTE:
         "event_id": bindparam("late_id", type_=Text),
         "type": bindparam("late_type", type_=Text),
         "order_id": changed.c.id,
-        "tracking_number": bindparam("late_number", type_=Text),
+        "subject": bindparam("late_subject", type_=Text),
         "occurred_at": bindparam("late_at", type_=inbox.c.occurred_at.type),
         "signalled_at": func.now(),
         "outcome": literal(LATE_EVENT, Text),

@@ -15,6 +15,7 @@ from fulfillment.contracts.recovery import Numbered, Standing
 from fulfillment.contracts.shipping import ShipmentBooked
 from fulfillment.db.changes import OutOfStep
 from fulfillment.db.engine import Reading
+from fulfillment.db.operations import OPEN
 from fulfillment.db.recovery import ACTION
 from fulfillment.db.tables import operations, order_events, order_lines, orders, payment_requests, shipments
 from fulfillment.domain.attention import Action
@@ -36,6 +37,7 @@ _ledger = (
             func.jsonb_agg(
                 func.jsonb_build_object(
                     *("kind", operations.c.kind, "n", operations.c.n, "state", operations.c.state),
+                    *("amount", operations.c.amount, "currency", operations.c.currency),
                 )
             ),
             cast(literal([], JSONB), JSONB),
@@ -110,6 +112,7 @@ def _standing(row: Row[Any]) -> Standing:
         failure=FailureCode(row.failure_code) if row.failure_code else None,
         last_event=row.last_number,
         authorization=_newest(ledger, OperationKind.AUTHORIZE),
+        awaited=_awaited(ledger) if status is OrderStatus.AWAITING_PAYMENT else None,
         capture=_newest(ledger, OperationKind.CAPTURE),
         reversal=_newest(ledger, *_REVERSALS),
         booking=booking,
@@ -126,9 +129,23 @@ def _standing(row: Row[Any]) -> Standing:
 def _newest(ledger: Sequence[Mapping[str, Any]], *kinds: OperationKind) -> Numbered:
     """A reversal that was refused waits in the ledger for an operator, and is then asked for under another number."""
     last = max((entry["n"] for entry in ledger if entry["kind"] in kinds), default=0)
-    refused = [OperationState.REFUSED, *([OperationState.PARKED] if kinds == _REVERSALS else [])]
+    refused = [OperationState.REFUSED]
+    if kinds == _REVERSALS:
+        refused.append(OperationState.PARKED)
+    if kinds == (OperationKind.AUTHORIZE,):
+        # Another card took its place.
+        refused.append(OperationState.UNDONE)
     states = [entry["state"] for entry in ledger if entry["kind"] in kinds and entry["n"] == last]
     return Numbered(last=last, is_refused=any(state in refused for state in states))
+
+
+def _awaited(ledger: Sequence[Mapping[str, Any]]) -> Money | None:
+    """What the newest authorisation is about, if it has no result: it waits for the customer."""
+    authorizations = [entry for entry in ledger if entry["kind"] == OperationKind.AUTHORIZE]
+    newest = max(authorizations, key=lambda entry: entry["n"], default=None)
+    if newest is None or newest["state"] not in OPEN:
+        return None
+    return Money(newest["amount"], newest["currency"])
 
 
 def _booking(ledger: Sequence[Mapping[str, Any]], *, is_replaced: bool) -> Numbered:

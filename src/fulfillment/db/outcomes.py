@@ -26,6 +26,17 @@ async def abandon(connection: Reading, *keys: str) -> None:
     await connection.execute(_ABANDON, {"abandoned_keys": list(keys)})
 
 
+async def name(connection: Reading, key: str, reference: str) -> str:
+    """
+    Keep the provider's name for what has no result yet, so that it can be looked up.
+
+    Returns:
+        The name that is kept: the one an earlier attempt gave it, if there was one.
+    """
+    kept: str | None = await connection.scalar(_NAME, {"named_key": key, "given_name": reference})
+    return kept or reference
+
+
 async def failed(connection: Reading, key: str, *, failures: int, not_done: bool) -> int:
     """
     Count an attempt the provider did not answer, as so many `failures`; unless it was certainly `not_done`, nobody
@@ -63,6 +74,12 @@ def _open(parameter: str) -> Update:
         .values(updated_at=func.now())
     )
 
+
+_NAME = (
+    _open("named_key")
+    .values(provider_reference=func.coalesce(operations.c.provider_reference, bindparam("given_name", type_=Text)))
+    .returning(operations.c.provider_reference)
+)
 
 _CLOSE = _open("closed_key").values(
     state=bindparam("closed_state", type_=Text), refusal=bindparam("closed_refusal", type_=Text)

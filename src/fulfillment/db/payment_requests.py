@@ -12,6 +12,7 @@ from fulfillment.contracts.steps import TakePayment
 from fulfillment.db.changes import OutOfStep
 from fulfillment.db.engine import Reading
 from fulfillment.db.tables import orders, payment_requests
+from fulfillment.domain.ids import OrderId
 from fulfillment.domain.orders import OrderStatus
 
 
@@ -94,3 +95,15 @@ async def take(connection: Reading, request: TakePayment, card: EncryptedCard) -
         return
     if (await connection.execute(_REQUESTED, numbered)).first() is None:
         raise OutOfStep(request.order_id, "not waiting for a payment", "another card")
+
+
+_WAITS: Select[Any] = select(orders.c.id).where(
+    orders.c.id == _ORDER,
+    orders.c.status == OrderStatus.AWAITING_PAYMENT.value,
+    orders.c.payment_next_action.is_not(None),
+)
+
+
+async def waits_for_customer(connection: Reading, order_id: OrderId) -> bool:
+    """Whether an order waits for its customer to do what the bank asks for."""
+    return (await connection.execute(_WAITS, {"paid_order": order_id})).first() is not None

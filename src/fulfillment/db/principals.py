@@ -84,6 +84,15 @@ class NewPrincipal:
         if self.customer_id is not None:
             self._check_customer(self.customer_id)
 
+    @property
+    def columns(self) -> dict[str, object]:
+        """What a row says of it, beside its name."""
+        return {
+            "scopes": sorted(set(self.scopes)),
+            "roles": sorted(set(self.roles)),
+            "customer_id": self.customer_id,
+        }
+
     def _check_customer(self, customer_id: str) -> None:
         if (
             not 0 < len(customer_id) <= _LONGEST_CUSTOMER_ID
@@ -152,7 +161,7 @@ def _known() -> Select[Any]:
 _KNOWN = _known()
 
 
-async def find(connection: Reading, key: ApiKey) -> KnownKey | None:
+async def find(connection: Reading | Writing, key: ApiKey) -> KnownKey | None:
     """Who holds this key; None when it is unknown, expired or revoked."""
     row = (await connection.execute(_KNOWN, {"key_digest": key.digest})).first()
     if row is None:
@@ -185,14 +194,8 @@ async def create(connection: Writing, new: NewPrincipal, key: ApiKey, *, expires
     Raises:
         NameTaken: there is one of this name, or was.
     """
-    values = {
-        "name": new.name,
-        "scopes": sorted(set(new.scopes)),
-        "roles": sorted(set(new.roles)),
-        "customer_id": new.customer_id,
-    }
     try:
-        await connection.execute(insert(principals).values(values))
+        await connection.execute(insert(principals).values(name=new.name, **new.columns))
     except IntegrityError:
         raise NameTaken(new.name) from None
     await _add(connection, new.name, key, expires_at)

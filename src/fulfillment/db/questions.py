@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Row, Select, Text, literal, null, select, tuple_, union_all
+from sqlalchemy import ARRAY, BigInteger, Row, Select, Text, case, literal, null, select, tuple_, union_all
 
+from fulfillment.contracts.naming import payments_source
 from fulfillment.db.engine import Reading
 from fulfillment.db.inbox import LATE_EVENT
 from fulfillment.db.tables import inbox, orders
@@ -90,15 +91,18 @@ def _questions() -> Select[Any]:
 
 
 def _late_events() -> Select[Any]:
-    columns, reason = inbox.c, AttentionReason.LATE_EVENT
+    columns = inbox.c
+    # Both allow the same answers.
+    late, dispute = AttentionReason.LATE_EVENT, AttentionReason.PROVIDER_DISPUTE
+    is_payment = columns.source.startswith(payments_source(""), autoescape=True)
     return select(
         columns.order_id,
         columns.id,
-        literal(reason.value, Text),
+        case((is_payment, literal(dispute.value, Text)), else_=literal(late.value, Text)),
         columns.received_at,
         columns.attention_due_at,
         null(),
-        literal(list(ACTIONS[reason]), ARRAY(Text)),
+        literal(list(ACTIONS[late]), ARRAY(Text)),
         null(),
     ).where(*UNRESOLVED)
 

@@ -50,6 +50,7 @@ _ABOUT_THE_JOURNEY = (
     AttentionReason.DELIVERY_OVERDUE,
     AttentionReason.LOST,
     AttentionReason.RETURNED,
+    AttentionReason.PROVIDER_DISPUTE,
 )
 _ORDER = bindparam("taken_order", type_=Uuid)
 _RUN = bindparam("new_owner", type_=Text)

@@ -70,7 +70,7 @@ def _claim(changed: CTE) -> CTE:
         update(inbox)
         .where(
             inbox.c.source == _CARRIER,
-            inbox.c.tracking_number == _TRACKING_NUMBER,
+            inbox.c.subject == _TRACKING_NUMBER,
             inbox.c.order_id.is_distinct_from(changed.c.id),
         )
         .values(order_id=changed.c.id, signalled_at=None, outcome=None)

@@ -59,6 +59,11 @@ orders = Table(
     Column("payment_token", LargeBinary, comment="encrypted; gone once no payment may need it"),
     Column("payment_token_key", Text, comment="id of the key it is encrypted with"),
     Column("payment_status", Text, nullable=False, server_default="none"),
+    Column(
+        "payment_next_action",
+        JSONB(none_as_null=True),
+        comment="what the customer has to do while a payment is awaited",
+    ),
     Column("authorized", BigInteger, nullable=False, server_default="0"),
     Column("captured", BigInteger, nullable=False, server_default="0"),
     Column("refunded", BigInteger, nullable=False, server_default="0"),
@@ -181,6 +186,13 @@ operations = Table(
     # No unique constraint beside the key, which is made of the same: ON CONFLICT names one constraint only, and two
     # attempts at the same moment could meet at the other.
     Index("ix_operations_order_id", "order_id"),
+    # A provider that tells us something about a payment may name nothing else.
+    Index(
+        "ix_operations_provider_reference",
+        "provider",
+        "provider_reference",
+        postgresql_where=text("kind = 'authorize'"),
+    ),
 )
 
 shipments = Table(
@@ -204,7 +216,10 @@ inbox = Table(
     Column("event_id", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("order_id", Uuid, comment="no foreign key: events may come before the order is written"),
-    Column("tracking_number", Text, nullable=False),
+    # The name is from a time when only carriers had news.
+    Column(
+        "tracking_number", Text, key="subject", nullable=False, comment="the parcel, or the payment at its provider"
+    ),
     Column("occurred_at", _Time, nullable=False),
     Column("received_at", _Time, nullable=False, server_default=_NOW),
     Column("signalled_at", _Time, comment="the workflow has it, or nobody waits for it any more"),
@@ -215,7 +230,7 @@ inbox = Table(
     UniqueConstraint("source", "event_id"),
     Index("ix_inbox_unsignalled", "received_at", postgresql_where=text("signalled_at IS NULL")),
     Index("ix_inbox_order_id", "order_id"),
-    Index("ix_inbox_source_tracking_number", "source", "tracking_number"),
+    Index("ix_inbox_source_tracking_number", "source", "subject"),
     Index(
         "ix_inbox_late_events",
         "received_at",

@@ -35,6 +35,7 @@ from fulfillment.domain.identity import Principal
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus, PaymentStatus
+from fulfillment.domain.payments import NextAction
 from fulfillment.domain.shipping import ShipmentStatus
 
 
@@ -65,6 +66,7 @@ class OrderView:
     authorized: Money
     captured: Money
     refunded: Money
+    next_action: NextAction | None
     shipments: tuple[ShipmentView, ...]
     failure: FailureCode | None
     attention: AttentionView | None
@@ -287,6 +289,7 @@ def _order(row: Row[Any]) -> OrderView:
         authorized=Money(row.authorized, row.currency),
         captured=Money(row.captured, row.currency),
         refunded=Money(row.refunded, row.currency),
+        next_action=_next_action(row),
         shipments=tuple(_shipment(shipment) for shipment in row.shipments or ()),
         failure=FailureCode(row.failure_code) if row.failure_code and row.status in _FAILED else None,
         attention=asked,
@@ -304,6 +307,13 @@ def _line(line: Mapping[str, Any], currency: str) -> Line:
         quantity=line["quantity"],
         unit_price=Money(line["unit_price"], currency),
     )
+
+
+def _next_action(row: Row[Any]) -> NextAction | None:
+    """What the customer has to do; once the order has gone on, or back, the page is of no use."""
+    if row.payment_next_action is None or row.status != OrderStatus.AWAITING_PAYMENT:
+        return None
+    return NextAction(**row.payment_next_action)
 
 
 def _shipment(shipment: Mapping[str, Any]) -> ShipmentView:

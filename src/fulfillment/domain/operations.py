@@ -14,6 +14,8 @@ class OperationKind(StrEnum):
     REFUND = "refund"
     BOOK = "book"
     CANCEL = "cancel"
+    CLOSE = "close"
+    """End a payment that waits for its customer, because something else takes its place; the order goes on."""
 
 
 class OperationState(StrEnum):

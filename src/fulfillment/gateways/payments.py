@@ -63,10 +63,17 @@ class HttpPaymentGateway(PaymentGateway):
     def __init__(self, client: ProviderClient) -> None:
         self._client = client
 
-    async def open(self, key: str, order_id: OrderId, token: str, amount: Money) -> Answer | None:
+    async def open(self, key: str, order_id: OrderId, token: str, amount: Money) -> Answer | None:  # noqa: ARG002
         return None
 
-    async def authorize(self, key: str, order_id: OrderId, token: str, amount: Money, payment: str | None) -> Answer:
+    async def authorize(
+        self,
+        key: str,
+        order_id: OrderId,
+        token: str,
+        amount: Money,
+        payment: str | None,  # noqa: ARG002 - it is named by its key
+    ) -> Answer:
         body = {"order_id": str(order_id), "token": token, **_money(amount)}
         response = await self._client.post("/payments/authorizations", key, body, expected=(201, 402))
         answer = _answer(response, amount=amount)

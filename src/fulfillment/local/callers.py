@@ -4,13 +4,12 @@ Who calls the API of a local stack: a caller for each part people play, each wit
 
 from collections.abc import Mapping
 
-from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from fulfillment.api_key import ApiKey
 from fulfillment.db.engine import Writing, connect
-from fulfillment.db.principals import NewPrincipal
+from fulfillment.db.principals import NewPrincipal, find, principal_id
 from fulfillment.db.tables import api_keys, principals
 from fulfillment.domain.identity import CUSTOMER_SCOPES, Scope
 from fulfillment.local.errors import StackError
@@ -82,15 +81,10 @@ async def _good_key(connection: Writing, name: str, key: ApiKey) -> ApiKey | Non
 
 async def _is_welcome(connection: Writing, caller: NewPrincipal) -> bool:
     """Write the caller down as this release has it, unless it was revoked."""
-    values = {
-        "scopes": sorted(caller.scopes),
-        "roles": sorted(caller.roles),
-        "customer_id": caller.customer_id,
-    }
     statement = (
         insert(principals)
-        .values(name=caller.name, **values)
-        .on_conflict_do_update(index_elements=["name"], set_=values, where=principals.c.revoked_at.is_(None))
+        .values(name=caller.name, **caller.columns)
+        .on_conflict_do_update(index_elements=["name"], set_=caller.columns, where=principals.c.revoked_at.is_(None))
         .returning(principals.c.name)
     )
     return (await connection.execute(statement)).first() is not None
@@ -100,10 +94,5 @@ async def _is_good(connection: Writing, name: str, key: ApiKey) -> bool:
     """Write the key down unless it is there; whether it opens anything."""
     row = {"prefix": key.prefix, "principal": name, "digest": key.digest}
     await connection.execute(insert(api_keys).values(row).on_conflict_do_nothing())
-    good = select(api_keys.c.prefix).where(
-        api_keys.c.digest == key.digest,
-        api_keys.c.principal == name,
-        api_keys.c.revoked_at.is_(None),
-        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()),
-    )
-    return (await connection.execute(good)).first() is not None
+    known = await find(connection, key)
+    return known is not None and known.principal.id == principal_id(name)

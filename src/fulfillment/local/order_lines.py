@@ -86,8 +86,8 @@ def lines(file: BinaryIO) -> Iterator[Line]:
         while len(rest) > LONGEST and not rest.endswith(b"\n"):
             rest = file.readline(LONGEST + 1)
             end += len(rest)
-        if number == 1:
-            content = content.removeprefix(_BYTE_ORDER_MARK)
+        # Not only on the first: files are joined.
+        content = content.removeprefix(_BYTE_ORDER_MARK)
         if content.strip():
             yield Line(number=number, content=content, end=end)
 

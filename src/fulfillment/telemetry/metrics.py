@@ -24,6 +24,9 @@ ACTIVITY_ERRORS = Counter(
     ["activity", "code"],
 )
 CARRIER_EVENTS = Counter("fulfillment_carrier_events", "Carrier events taken in, repeats not counted.", ["type"])
+PAYMENT_EVENTS = Counter(
+    "fulfillment_payment_events", "Events of payment providers taken in, repeats not counted.", ["type"]
+)
 INBOX_SIGNALS = Counter(
     "fulfillment_inbox_signals", "What became of telling a workflow about an event in the inbox.", ["outcome"]
 )

@@ -29,6 +29,7 @@ def activities_on(queue: TaskQueue, activities: Activities) -> list[Callable[...
                 orders.readdress_order,
                 orders.record_parcel_event,
                 orders.record_late_event,
+                orders.record_late_payment,
                 orders.continue_as_shipped,
                 orders.request_attention,
                 orders.resolve_attention,

@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from fulfillment.contracts.steps import OrderActivities, TakePayment
     from fulfillment.domain.errors import PaymentNotAwaited, TooManyChanges
     from fulfillment.domain.orders import MOST_CARDS, FailureCode, OrderStatus
+    from fulfillment.workflows.authorizations import Authorizations
     from fulfillment.workflows.deadline import Deadline
     from fulfillment.workflows.state import OrderState
     from fulfillment.workflows.steps import decided_step
@@ -20,8 +21,9 @@ class Cards:
     The cards given later to one order. The time for them starts with the first wait and is not restarted by a decline.
     """
 
-    def __init__(self, order: OrderState) -> None:
+    def __init__(self, order: OrderState, authorizations: Authorizations) -> None:
         self._order = order
+        self._authorizations = authorizations
         self._given: Pay | None = None
         self._count = 0
         self._taken = 0
@@ -47,7 +49,7 @@ class Cards:
             TooManyChanges: this run has taken as many as there may be.
         """
         waits = self._order.status is OrderStatus.AWAITING_PAYMENT and self._given is None and not self._order.is_test
-        if not waits or self._order.cancellation is not None:
+        if not waits or self._authorizations.is_looking or self._order.cancellation is not None:
             raise PaymentNotAwaited(self._order.status)
         if self._taken >= MOST_CARDS:
             raise TooManyChanges(MOST_CARDS, "cards")
@@ -64,7 +66,7 @@ class Cards:
 
     async def wait(self) -> None:
         """
-        Until a card is given, or an amendment leaves nothing to pay.
+        Until a card is given, the customer has done what the bank asks for, or an amendment leaves nothing to pay.
 
         Raises:
             Ending: there is no card in time, or the order is cancelled.
@@ -74,14 +76,24 @@ class Cards:
         )
         while self._order.status is OrderStatus.AWAITING_PAYMENT:
             await workflow.wait_condition(
-                lambda: self._order.is_disturbed or self._given is not None or deadline.passed
+                lambda: (
+                    self._order.is_disturbed
+                    or self._given is not None
+                    or self._authorizations.has_news
+                    or deadline.passed
+                )
             )
             await self._order.changes.serve()
             self._order.stop_if_cancelled()
+            if self._authorizations.is_outdated:
+                await self._authorizations.let_go()
             if self._order.status is not OrderStatus.AWAITING_PAYMENT:
                 return
             if self._given is not None:
+                await self._authorizations.let_go()
                 await self._take(self._given)
+            elif self._authorizations.has_news:
+                await self._authorizations.look_again()
             elif deadline.passed:
                 raise self._order.ending(FailureCode.PAYMENT_EXPIRED)
 

@@ -8,6 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from fulfillment.contracts.messages import Act
+    from fulfillment.contracts.payments import PaymentNews
     from fulfillment.contracts.steps import (
         OrderActivities,
         RequestAttention,
@@ -89,6 +90,7 @@ class Desk:
         resume: OrderStatus,
         actions: tuple[Action, ...] | None = None,
         operation: str | None = None,
+        news: PaymentNews | None = None,
     ) -> bool:
         """Park the order with a question; False when it has answered itself."""
         self.noted(reason, actions)
@@ -100,6 +102,7 @@ class Desk:
             resume=resume,
             actions=self.actions,
             operation=operation,
+            news=news,
         )
         if not await decided_step(OrderActivities.request_attention, request):
             self.withdraw()

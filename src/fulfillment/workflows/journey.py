@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
     from fulfillment.workflows.deadline import Deadline
     from fulfillment.workflows.desk import Desk
+    from fulfillment.workflows.disputes import Disputes
     from fulfillment.workflows.parcels import Parcels
     from fulfillment.workflows.state import Ending, OrderState
 
@@ -21,16 +22,18 @@ class Journey:
     Follows the parcel of one order: events move it, deadlines that pass ask an operator, answers are acted on.
     """
 
-    def __init__(self, order: OrderState, desk: Desk, parcels: Parcels) -> None:
+    def __init__(self, order: OrderState, desk: Desk, parcels: Parcels, disputes: Disputes) -> None:
         self._order = order
         self._desk = desk
         self._parcels = parcels
+        self._disputes = disputes
         self._deadline = Deadline()
         self._question: AttentionReason | None = None
 
     def restore(self, standing: Standing) -> None:
         """What an earlier run asked about the parcel is asked again."""
-        self._question = standing.question
+        if standing.question is not AttentionReason.PROVIDER_DISPUTE:
+            self._question = standing.question
 
     async def follow(self, refuse: Callable[[], Awaitable[None]]) -> None:
         """
@@ -60,6 +63,7 @@ class Journey:
             self._desk.is_answered
             or self._order.cancellation is not None
             or self._parcels.has_news
+            or self._disputes.is_next
             or self._deadline.passed
         )
 
@@ -80,6 +84,9 @@ class Journey:
                 self._order.stop_if_cancelled()
             await refuse()
             return False
+        if self._disputes.is_next:
+            await self._disputes.ask()
+            return True
         picked_up = self._order.status is OrderStatus.SHIPPED
         await self._ask(AttentionReason.DELIVERY_OVERDUE if picked_up else AttentionReason.HAND_OVER_OVERDUE)
         return True
@@ -90,6 +97,8 @@ class Journey:
     async def _act(self, action: Action) -> None:
         """Do what the operator says."""
         match action:
+            case Action.RESOLVED_BY_HAND:
+                await self._disputes.resolve()
             case Action.KEEP_WAITING:
                 await self._desk.resolve(OrderStatus.AWAITING_SHIPMENT)
             case Action.FOUND:
@@ -101,6 +110,8 @@ class Journey:
                 await self._give_up(action)
 
     async def _give_up(self, action: Action) -> None:
+        if self._disputes.is_asked:
+            self._disputes.drop()
         returned = self._desk.reason is AttentionReason.RETURNED
         if action is Action.CANCEL:
             ending = Ending(OrderStatus.CANCELLED, FailureCode.CANCELLED, begun=True)

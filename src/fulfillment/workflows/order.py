@@ -11,15 +11,19 @@ with workflow.unsafe.imports_passed_through():
     from fulfillment.contracts.messages import Act, Amend, Cancel, Pay, PaymentRecorded, Readdress
     from fulfillment.contracts.naming import ORDER_WORKFLOW
     from fulfillment.contracts.orders import CarrierEvent, OrderResult, Resume, StartOrder
+    from fulfillment.contracts.payments import PaymentNews
     from fulfillment.contracts.steps import Changed, OrderActivities, Placement, PlacementOutcome, PlaceOrder
     from fulfillment.domain.attention import Action
     from fulfillment.domain.errors import ActionNotAvailable, DomainError, OrderNotCancellable
     from fulfillment.domain.orders import OrderStatus
+    from fulfillment.workflows.authorizations import Authorizations
     from fulfillment.workflows.cards import Cards
+    from fulfillment.workflows.checkout import Checkout
     from fulfillment.workflows.desk import Desk
+    from fulfillment.workflows.disputes import Disputes
     from fulfillment.workflows.journey import Journey
     from fulfillment.workflows.parcels import Parcels
-    from fulfillment.workflows.payments import Declined, Payments
+    from fulfillment.workflows.payments import Payments
     from fulfillment.workflows.recovery import take_over
     from fulfillment.workflows.state import Ending, OrderState
     from fulfillment.workflows.steps import database_step
@@ -39,7 +43,7 @@ _CANCELLABLE = (
 @workflow.defn(name=ORDER_WORKFLOW, failure_exception_types=[DomainError])
 class OrderWorkflow:
     """
-    `_go_on` is the way to the door, `Undo` the way back; handlers only validate and keep, `run` acts.
+    `Checkout` and `Journey` are the way to the door, `Undo` the way back; handlers only validate and keep, `run` acts.
     """
 
     @workflow.init
@@ -47,10 +51,13 @@ class OrderWorkflow:
         self._order = OrderState(start)
         self._desk = Desk(self._order)
         self._parcels = Parcels(self._order, self._desk)
-        self._payments = Payments(self._order, self._desk, self._parcels)
-        self._journey = Journey(self._order, self._desk, self._parcels)
+        self._authorizations = Authorizations(self._order, self._desk)
+        self._payments = Payments(self._order, self._desk, self._parcels, self._authorizations)
+        self._disputes = Disputes(self._order, self._desk, self._authorizations)
+        self._journey = Journey(self._order, self._desk, self._parcels, self._disputes)
         self._undo = Undo(self._order, self._parcels, self._payments)
-        self._cards = Cards(self._order)
+        self._cards = Cards(self._order, self._authorizations)
+        self._checkout = Checkout(self._order, self._cards, self._authorizations, self._payments, self._parcels)
         self._chores: list[asyncio.Task[None]] = []
         self._ends_cancelled = False
         self._left: Ending | None = None
@@ -83,6 +90,12 @@ class OrderWorkflow:
         """
         if event is not None:
             self._parcels.hear(event)
+
+    @workflow.signal
+    def payment_event(self, news: PaymentNews | None = None) -> None:
+        """The payment provider told us something about the payment of this order."""
+        if news is not None:
+            self._disputes.hear(news)
 
     @workflow.update
     def cancel(self, request: Cancel) -> None:
@@ -157,10 +170,15 @@ class OrderWorkflow:
             await self._live()
         self._order.changes.refuse()
         self._desk.withdraw()
-        while self._parcels.has_news or not self._is_done:
+        while self._has_news or not self._is_done:
             await self._parcels.put_aside()
-            await workflow.wait_condition(lambda: self._parcels.has_news or self._is_done)
+            await self._disputes.put_aside()
+            await workflow.wait_condition(lambda: self._has_news or self._is_done)
         return OrderResult(status=self._order.status, duplicate=placement.outcome is PlacementOutcome.DUPLICATE)
+
+    @property
+    def _has_news(self) -> bool:
+        return self._parcels.has_news or self._disputes.are_there
 
     @property
     def _is_done(self) -> bool:
@@ -184,7 +202,15 @@ class OrderWorkflow:
         placement, standing = await take_over(start)
         self._order.placed(placement)
         self._order.changed(standing.status, placement.total)
-        for part in (self._payments, self._parcels, self._cards, self._journey, self._undo):
+        for part in (
+            self._authorizations,
+            self._payments,
+            self._disputes,
+            self._parcels,
+            self._cards,
+            self._journey,
+            self._undo,
+        ):
             part.restore(standing)
         self._desk.count_from(standing.last_event)
         self._order.changes.count_from(standing.last_event)
@@ -207,39 +233,11 @@ class OrderWorkflow:
             await self._end(self._left)
         while not self._order.status.is_final:
             try:
-                await self._go_on()
+                await self._checkout.go_on()
+                await self._journey.follow(self._refuse_too_late)
             except Ending as ending:
                 await self._end(ending)
 
     async def _end(self, ending: Ending) -> None:
         if not await self._undo.end(ending):
             self._ends_cancelled = False
-
-    async def _go_on(self) -> None:
-        """To the door, from wherever the order is."""
-        while self._order.status in (OrderStatus.AWAITING_PAYMENT, OrderStatus.PROCESSING):
-            await self._pay_and_book()
-        if self._order.total.amount and not self._payments.is_settled:
-            await self._payments.capture()
-        await self._journey.follow(self._refuse_too_late)
-
-    async def _pay_and_book(self) -> None:
-        """Authorise, book, capture: money is taken only once the carrier has agreed."""
-        if self._order.status is OrderStatus.AWAITING_PAYMENT:
-            await self._cards.wait()
-        self._order.stop_if_cancelled()
-        # Another parcel of a paid order is not paid for again.
-        costs = bool(self._order.total.amount) and not self._payments.is_settled
-        if costs:
-            try:
-                await self._payments.authorize(another_card=self._cards.were_awaited or self._order.terms.retry_payment)
-            except Declined:
-                return
-        self._cards.close()
-        await self._order.changes.serve()
-        self._order.stop_if_cancelled()
-        self._order.booking = True
-        await self._parcels.book(completes=not costs)
-        if costs:
-            self._order.stop_if_cancelled()
-            await self._payments.capture()

@@ -1,5 +1,5 @@
 """
-The money of one order: set aside, taken, and given back.
+The money of one order that is set aside: taken, and given back.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ with workflow.unsafe.imports_passed_through():
     from fulfillment.contracts.messages import Act
     from fulfillment.contracts.naming import TaskQueue, operation_key
     from fulfillment.contracts.payments import (
-        AuthorizePayment,
         CapturePayment,
         PaymentActivities,
         Reversal,
@@ -23,24 +22,16 @@ with workflow.unsafe.imports_passed_through():
     from fulfillment.domain.attention import SETTLES, Action
     from fulfillment.domain.errors import (
         CannotTell,
-        InsufficientFunds,
-        PaymentDeclined,
         PaymentUnavailable,
-        StockShort,
         UndoRefused,
     )
     from fulfillment.domain.operations import OperationKind
     from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
+    from fulfillment.workflows.authorizations import DECLINED, Authorizations
     from fulfillment.workflows.desk import Desk
     from fulfillment.workflows.outcomes import Numbers, Outcomes, found_out, operation_of
     from fulfillment.workflows.state import Ending, OrderState
     from fulfillment.workflows.steps import code_among, provider_step
-
-_DECLINED = (PaymentDeclined.code, InsufficientFunds.code)
-
-
-class Declined(Exception):
-    """The card was declined, another one may be tried."""
 
 
 @dataclass(frozen=True)
@@ -64,64 +55,25 @@ class Parcel(Protocol):
 
 class Payments:
     """
-    Authorisations, captures and reversals of one order.
-
-    An authorisation is noted before it is asked for: whatever becomes of it, it is reversed if the order ends.
+    Captures and reversals of the money that is set aside for one order.
     """
 
-    def __init__(self, order: OrderState, desk: Desk, parcel: Parcel) -> None:
+    def __init__(self, order: OrderState, desk: Desk, parcel: Parcel, authorizations: Authorizations) -> None:
         self._order = order
         self._desk = desk
         self._parcel = parcel
+        self._authorizations = authorizations
         self._outcomes = Outcomes(order, desk)
-        self._authorizations = Numbers(OperationKind.AUTHORIZE)
         self._captures = Numbers(OperationKind.CAPTURE)
         self._reversals = Numbers(OperationKind.VOID)
-        self._open: int | None = None
         self._is_capturing = False
         self.is_settled = False
 
     def restore(self, standing: Standing) -> None:
         """Go on from where an earlier run left the money."""
-        self._authorizations.restore(standing.authorization)
         self._captures.restore(standing.capture)
         self._reversals.restore(standing.reversal)
-        if standing.authorization.last and not standing.authorization.is_refused:
-            self._open = standing.authorization.last
         self.is_settled = standing.is_captured
-
-    async def authorize(self, *, another_card: bool) -> None:
-        """
-        Set the money aside.
-
-        Raises:
-            Declined: and the order waits for another card.
-            Ending: it is not going to be paid.
-        """
-
-        async def attempt(n: int, told: Told | None) -> None:
-            self._open = n
-            request = AuthorizePayment(
-                order_id=self._order.id,
-                n=n,
-                amount=self._order.total,
-                patience=self._order.patience(self._order.terms.provider_failures),
-                another_card=another_card,
-                told=told,
-            )
-            step = provider_step(TaskQueue.PAYMENTS, PaymentActivities.authorize_payment, request)
-            await self._order.interruptible(step)
-
-        try:
-            await self._outcomes.known(self._authorizations, attempt)
-        except ActivityError as error:
-            code = code_among(error, *_DECLINED, PaymentUnavailable.code, StockShort.code)
-            if code != PaymentUnavailable.code:
-                self._open = None
-            if another_card and code in _DECLINED:
-                self._order.status = OrderStatus.AWAITING_PAYMENT
-                raise Declined from error
-            raise self._order.ending(FailureCode(code)) from error
 
     async def capture(self) -> None:
         """
@@ -138,13 +90,13 @@ class Payments:
             try:
                 await self._capture(retries)
             except ActivityError as error:
-                code = code_among(error, *_DECLINED, PaymentUnavailable.code)
+                code = code_among(error, *DECLINED, PaymentUnavailable.code)
             else:
                 break
-            if code in _DECLINED:
+            if code in DECLINED:
                 # The provider remembers its answer under the key: whatever comes next is another capture.
                 self._captures.next()
-            if self._order.status is OrderStatus.PROCESSING and code in _DECLINED:
+            if self._order.status is OrderStatus.PROCESSING and code in DECLINED:
                 raise self._order.ending(FailureCode.PAYMENT_DECLINED)
             self._order.stop_if_cancelled()
             await self._ask_for_help()
@@ -155,15 +107,15 @@ class Payments:
 
     async def reverse(self) -> Obstacle | None:
         """Give the money back; what stands in the way is to be insisted on."""
-        if self._open is None:
+        if self._authorizations.open is None:
             return None
         self._reversals.next()
-        return await self._reverse(self._open)
+        return await self._reverse(self._authorizations.open)
 
     async def insist(self, obstacle: Obstacle | None) -> None:
         """Ask an operator until the money is given back, or is no longer our affair."""
         retries = 0
-        while obstacle is not None and self._open is not None:
+        while obstacle is not None and self._authorizations.open is not None:
             act = await self._ask_about(obstacle)
             if act.action in SETTLES:
                 break
@@ -172,10 +124,12 @@ class Payments:
             if is_new or obstacle.code == UndoRefused.code:
                 self._reversals.next()
             retries += act.action is Action.RETRY
-            obstacle = await self._reverse(self._open, retries, None if is_new else told)
+            obstacle = await self._reverse(self._authorizations.open, retries, None if is_new else told)
 
     def _is_authorization(self, obstacle: Obstacle) -> bool:
-        return obstacle.operation == operation_key(self._order.id, self._authorizations.kind, self._open or 0)
+        return obstacle.operation == operation_key(
+            self._order.id, OperationKind.AUTHORIZE, self._authorizations.open or 0
+        )
 
     async def _capture(self, retries: int) -> None:
         async def attempt(n: int, told: Told | None) -> None:

@@ -111,10 +111,10 @@ class OrderState:
         if self.cancellation is not None:
             raise self.ending(FailureCode.CANCELLED)
 
-    async def interruptible(self, step: Coroutine[Any, Any, Result]) -> Result:
+    async def interruptible(self, step: Coroutine[Any, Any, Result], *, serving: bool = True) -> Result:
         """
         A step that a cancellation stops at its next safe point: at once while it waits for its next attempt; an
-        attempt in flight is awaited, and what really happened counts. Changes are served meanwhile.
+        attempt in flight is awaited, and what really happened counts. Changes are served meanwhile, or wait.
 
         Raises:
             ActivityError: the step was refused, for good.
@@ -122,8 +122,11 @@ class OrderState:
         """
         task = asyncio.create_task(step)
         while not task.done():
-            await workflow.wait_condition(lambda: task.done() or self.is_disturbed)
-            await self.changes.serve()
+            await workflow.wait_condition(
+                lambda: task.done() or (self.is_disturbed if serving else self.cancellation is not None)
+            )
+            if serving:
+                await self.changes.serve()
             if self.cancellation is not None and not task.done():
                 task.cancel()
                 await workflow.wait_condition(task.done)

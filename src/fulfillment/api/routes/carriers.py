@@ -102,6 +102,6 @@ def _event(carrier: str, event_id: str, body: CarrierEventBody) -> InboxEvent:
         event_id=event_id,
         type=body.type,
         order_id=body.data.order_id,
-        tracking_number=body.data.tracking_number,
+        subject=body.data.tracking_number,
         occurred_at=body.data.occurred_at,
     )

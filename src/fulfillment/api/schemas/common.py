@@ -60,13 +60,6 @@ def _time(value: object) -> object:
     raise PydanticCustomError("time", "must be a time as in RFC 3339, like 2026-11-22T10:15:30Z")
 
 
-def _years(schema: dict[str, Any]) -> None:
-    # Bounds of times have no keywords in JSON Schema; pydantic writes its own.
-    for bound in ("ge", "lt"):
-        schema.pop(bound, None)
-    schema["pattern"] = r"^(19|[2-8]\d)\d\d-"
-
-
 def _trimmed(longest: int) -> StringConstraints:
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
 
@@ -106,7 +99,8 @@ Instant = Annotated[
     # A strict model would want a datetime from the validator that comes before this, not a text.
     Field(strict=False, ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
     BeforeValidator(_time),
-    Field(json_schema_extra=_years),
+    # Bounds of times have no keywords in JSON Schema.
+    Field(json_schema_extra={"pattern": r"^(19|[2-8]\d)\d\d-"}),
 ]
 
 Cursor = Annotated[

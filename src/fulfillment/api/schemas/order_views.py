@@ -13,6 +13,7 @@ from fulfillment.api.schemas.common import MoneyView, View, extensible
 from fulfillment.contracts.orders import Line, StartOrder
 from fulfillment.db.questions import AttentionView
 from fulfillment.db.views import AcceptedOrder, OperationView, OrderView
+from fulfillment.domain import payments
 from fulfillment.domain.attention import Action
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
@@ -97,6 +98,11 @@ class NextAction(View):
     """What kind of step it is; `redirect`, say."""
     url: Annotated[str, Field(json_schema_extra={"format": "uri"})]
     """Where to send the customer."""
+
+    @classmethod
+    def of(cls, action: payments.NextAction) -> Self:
+        """Show it."""
+        return cls(type=action.type, url=action.url)
 
 
 class PaymentOut(View):
@@ -241,7 +247,7 @@ def _payment(order: OrderView) -> PaymentOut:
         authorized=MoneyView.of(order.authorized),
         captured=MoneyView.of(order.captured),
         refunded=MoneyView.of(order.refunded),
-        next_action=None,
+        next_action=NextAction.of(order.next_action) if order.next_action else None,
     )
 
 
@@ -263,6 +269,7 @@ def unwritten_order(start: StartOrder) -> OrderView:
         authorized=nothing,
         captured=nothing,
         refunded=nothing,
+        next_action=None,
         shipments=(),
         failure=None,
         attention=None,

@@ -20,7 +20,12 @@ BUILT_IN = Path(__file__).with_name("orders.jsonl")
 _MOST_MISTAKES = 20
 _PIECES: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=0)])
 _UNDONE_LATE = "tok_capture_declined"
-_PLAIN = {"missing": "is required", "extra_forbidden": "is not known here; remove it", "tuple_type": "must be a list"}
+_PLAIN = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here; remove it",
+    "tuple_type": "must be a list",
+    "model_type": "must be a JSON object",
+}
 
 Model = TypeVar("Model", bound=BaseModel)
 

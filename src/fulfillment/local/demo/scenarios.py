@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -86,10 +85,13 @@ _OUR_WORDS: dict[FailureCode | AttentionReason | None, str] = {
 }
 
 
-def _not_final(status: OrderStatus) -> OrderStatus:
-    if status.is_final:
-        raise PydanticCustomError("has_ended", "must be a status before the end of the order")
-    return status
+_BEFORE_THE_END = tuple(status for status in OrderStatus if not status.is_final)
+
+
+def _not_final(value: object) -> object:
+    if value is not None and value not in _BEFORE_THE_END:
+        raise PydanticCustomError("not_before_the_end", f"must be one of {', '.join(_BEFORE_THE_END)}")
+    return value
 
 
 def _some(value: object) -> object:
@@ -148,7 +150,7 @@ class Scenario(_Strict):
 
     token: Token | None = None
     carrier: Journey = Journey.DELIVER
-    cancel_at: Annotated[OrderStatus, AfterValidator(_not_final)] | None = None
+    cancel_at: Annotated[OrderStatus | None, BeforeValidator(_not_final)] = None
     pay_later: Annotated[tuple[Token, ...], BeforeValidator(_some)] = ()
     actions: Annotated[tuple[Action, ...], BeforeValidator(_some)] = ()
     expect: Expectation | None = None

@@ -1,0 +1,48 @@
+"""
+What payment providers tell us of themselves about orders that have ended: a person has to look at it.
+"""
+
+from datetime import timedelta
+
+from fulfillment.contracts.naming import payments_source
+from fulfillment.contracts.payments import PaymentNews
+from fulfillment.db.attention import news_data
+from fulfillment.db.changes import Change, Fact, apply
+from fulfillment.db.engine import Reading, Writing
+from fulfillment.db.inbox import InboxEvent
+from fulfillment.db.late_events import put_forward
+from fulfillment.domain.attention import ACTIONS
+from fulfillment.domain.events import EventKind
+from fulfillment.domain.ids import OrderId
+from fulfillment.domain.orders import AttentionReason, OrderStatus
+
+_REASON = AttentionReason.PROVIDER_DISPUTE
+
+
+def payments_actor(provider: str) -> str:
+    """How a payment provider is called in timelines."""
+    return f"provider:{provider}"
+
+
+async def record(connection: Writing, order_id: OrderId, news: PaymentNews, window: timedelta) -> None:
+    """
+    Put a dispute before an operator, who is to look at it within `window`; the order keeps its status.
+
+    Nothing to do for other news, and for what is written down already.
+    """
+    if not news.type.is_a_dispute:
+        return
+    asked = {"reason": _REASON, "operation": None, "actions": list(ACTIONS[_REASON]), **news_data(news)}
+    fact = Fact(
+        kind=EventKind.ATTENTION_NEEDED, key=f"{news.name}:late", actor=payments_actor(news.provider), data=asked
+    )
+    event = InboxEvent(
+        source=payments_source(news.provider),
+        event_id=news.id,
+        type=news.type,
+        order_id=order_id,
+        subject=news.payment,
+        occurred_at=news.occurred_at,
+    )
+    change = Change(order_id=order_id, facts=(fact,), during=tuple(OrderStatus))
+    await apply(Reading(connection), change, put_forward(event, window))
