@@ -61,6 +61,15 @@ async def test_a_payment_that_was_let_go_of_is_a_void_and_no_authorisation(stand
     assert await _by_order(stand) == found
 
 
+async def test_a_payment_that_was_closed_for_another_one_is_found_like_one_that_was_let_go_of(stand: Stand) -> None:
+    await stand.open()
+    assert await stand.find(OperationKind.CLOSE) is None
+    await stand.gateway.void(stand.key(OperationKind.CLOSE), stand.payment)
+
+    assert await stand.find(OperationKind.CLOSE) == Answer(reference=stand.payment)
+    assert await stand.search(OperationKind.CLOSE) == Answer(reference=stand.payment)
+
+
 async def test_a_cancellation_somebody_else_made_is_found_by_the_payment_but_is_none_of_ours(stand: Stand) -> None:
     payment = await stand.authorized()
     stand.records.made(f"/v1/payment_intents/{payment}/cancel", {})

@@ -66,3 +66,25 @@ def test_a_capture_the_issuer_declined_is_declined_however_often_it_is_looked_up
 def test_an_action_that_leads_nowhere_is_never_shown_to_a_customer(action: dict[str, Any] | None) -> None:
     with pytest.raises(UnexpectedAnswer):
         stripe_answers.authorization(an_intent(status="requires_action", next_action=action))
+
+
+@pytest.mark.parametrize(
+    ("param", "code", "status", "impossible"),
+    [
+        ("payment_method", "resource_missing", 400, True),
+        ("amount", "amount_too_small", 400, True),
+        ("currency", None, 400, True),
+        (None, "payment_method_currency_mismatch", 400, True),
+        (None, None, 400, True),
+        (None, None, 404, False),
+        ("intent", "resource_missing", 404, False),
+        ("metadata", "parameter_unknown", 400, False),
+        (None, "payment_method_types_no_longer_supported", 400, False),
+    ],
+)
+def test_a_call_we_make_wrongly_is_no_refusal_of_the_payment(
+    param: str | None, code: str | None, status: int, impossible: bool
+) -> None:
+    error = stripe.InvalidRequestError("said by Stripe", param, code, http_status=status)
+
+    assert stripe_answers.is_impossible(error) is impossible

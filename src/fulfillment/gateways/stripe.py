@@ -4,9 +4,9 @@ Payments at Stripe, by its own package. Imported only where Stripe is the chosen
 
 from uuid import uuid4
 
-import stripe
 from typing_extensions import override
 
+import stripe
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind
@@ -196,7 +196,7 @@ class StripeGateway(PaymentGateway):
                 return told.authorization(intent)
             case OperationKind.CAPTURE:
                 return told.capture(intent)
-            case OperationKind.VOID:
+            case OperationKind.VOID | OperationKind.CLOSE:
                 return told.void(intent)
             case OperationKind.REFUND:
                 made = await self._refunds_of(intent.id)
@@ -214,5 +214,6 @@ class StripeGateway(PaymentGateway):
 
 
 def _noted(thing: stripe.PaymentIntent | stripe.Refund, kind: OperationKind) -> str | None:
-    """The key of such an effect, as it was kept in the metadata."""
-    return None if thing.metadata is None else getattr(thing.metadata, kind.value, None)
+    """The key of such an effect, as it was kept in the metadata; closing a payment is letting go of it."""
+    name = OperationKind.VOID if kind is OperationKind.CLOSE else kind
+    return None if thing.metadata is None else getattr(thing.metadata, name.value, None)

@@ -16,6 +16,15 @@ from fulfillment.gateways.stripe_money import NotExpressible, from_stripe
 DECLINED = Answer(refusal=FailureCode.PAYMENT_DECLINED)
 
 _ABOUT_THE_PAYMENT = {"payment_method", "amount", "currency"}
+_IMPOSSIBLE = {
+    "charge_exceeds_source_limit",
+    "charge_exceeds_transaction_limit",
+    "payment_method_currency_mismatch",
+    "payment_method_customer_decline",
+    "payment_method_unactivated",
+    "payment_method_unexpected_state",
+    "payment_method_unsupported_type",
+}
 
 
 def authorization(intent: stripe.PaymentIntent) -> Answer | None:
@@ -78,7 +87,7 @@ def is_impossible(error: stripe.InvalidRequestError) -> bool:
 
     A payment method that was used up by another payment is refused with neither code nor parameter.
     """
-    if error.param in _ABOUT_THE_PAYMENT:
+    if error.param in _ABOUT_THE_PAYMENT or error.code in _IMPOSSIBLE:
         return True
     return error.http_status == 400 and error.code is None and error.param is None
 
