@@ -85,6 +85,6 @@ def test_an_action_that_leads_nowhere_is_never_shown_to_a_customer(action: dict[
 def test_a_call_we_make_wrongly_is_no_refusal_of_the_payment(
     param: str | None, code: str | None, status: int, impossible: bool
 ) -> None:
-    error = stripe.InvalidRequestError("said by Stripe", param, code, http_status=status)
+    error = stripe.InvalidRequestError("said by Stripe", param, code, http_status=status)  # type: ignore[no-untyped-call]
 
     assert stripe_answers.is_impossible(error) is impossible
