@@ -3,7 +3,6 @@ localstripe in a process of its own, and what stands in its records. It is GPL: 
 """
 
 import re
-import signal
 import ssl
 import subprocess
 import sys
@@ -43,8 +42,9 @@ def running_localstripe(folder: Path) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{_port(process)}"
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        # It has nothing to bring to an end, and would wait for connections.
+        process.kill()
+        process.communicate()
 
 
 def _port(process: "subprocess.Popen[bytes]") -> int:
