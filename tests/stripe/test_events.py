@@ -66,6 +66,12 @@ def test_an_event_names_itself_its_payment_its_order_and_its_time() -> None:
         (
             "payment_intent.canceled",
             "payment_intent",
+            {"cancellation_reason": "expired"},
+            PaymentEvent.AUTHORIZATION_EXPIRED,
+        ),
+        (
+            "payment_intent.canceled",
+            "payment_intent",
             {"cancellation_reason": None},
             PaymentEvent.AUTHORIZATION_EXPIRED,
         ),

@@ -134,9 +134,10 @@ async def test_a_step_ends_when_its_time_is_over_and_its_outcome_is_unknown(prox
         assert stand.effects() == ["succeeded 3000 eur"]
 
 
-async def test_the_reading_after_a_repeated_step_may_be_lost_too(stand: Stand) -> None:
+@pytest.mark.parametrize("fault", [Fault.HANG_UP_BEFORE, Fault.BUSY_BEFORE])
+async def test_a_repeated_step_stripe_says_nothing_of_is_never_taken_for_not_done(fault: Fault, stand: Stand) -> None:
     await stand.authorized()
-    stand.proxy.fails("retrieve", Fault.HANG_UP_BEFORE)
+    stand.proxy.fails("retrieve", fault)
     with pytest.raises(OutcomeUnknown):
         await stand.authorize()
 
