@@ -94,8 +94,8 @@ class Encryption(_Section):
 class Api(_Section):
     """The HTTP side."""
 
-    host: str = "127.0.0.1"
-    port: Port = 8000
+    host: str = Field(default="127.0.0.1", description="The address it listens on; `0.0.0.0` in a container.")
+    port: Port = Field(default=8000, description="The port it listens on.")
     public_url: str = Field(default="http://127.0.0.1:8000", description="What callers see; problem types link to it.")
     fingerprint_keys: SecretStr = Field(
         description="`id:base64`, comma separated: HMAC keys that recognise a repeated request body."
@@ -116,8 +116,8 @@ class Api(_Section):
 class Internal(_Section):
     """Probes and metrics of each process: never to be exposed to callers."""
 
-    host: str = "127.0.0.1"
-    port: Port = 9000
+    host: str = Field(default="127.0.0.1", description="The address it listens on; `0.0.0.0` in a container.")
+    port: Port = Field(default=9000, description="The port it listens on; one of its own per process of a machine.")
 
 
 class Worker(_Section):
@@ -138,9 +138,16 @@ class Worker(_Section):
 class Orders(_Section):
     """Deadlines and switches an order is placed with; later changes touch new orders only."""
 
-    payment_window: Duration = timedelta(days=7)
-    hand_over_window: Duration = timedelta(days=30)
-    delivery_window: Duration = timedelta(days=30)
+    payment_window: Duration = Field(
+        default=timedelta(days=7), description="How long an order may wait for a card; then it is rejected."
+    )
+    hand_over_window: Duration = Field(
+        default=timedelta(days=30),
+        description="How soon the carrier is to pick a parcel up; then an operator is asked.",
+    )
+    delivery_window: Duration = Field(
+        default=timedelta(days=30), description="How soon after that it is to arrive; then an operator is asked."
+    )
     attention_window: Duration = Field(
         default=timedelta(days=1), description="How soon an operator is to answer an order that needs attention."
     )
@@ -386,7 +393,9 @@ class Limits(_Section):
 class Log(_Section):
     """What a process says about itself."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is less important is left out."
+    )
     format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal.")
 
 
