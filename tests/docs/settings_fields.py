@@ -2,7 +2,6 @@
 Every `FULFILLMENT_…` variable, read from the classes of settings: its name, what it takes, its default.
 """
 
-import inspect
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -64,7 +63,7 @@ def _sections(model: type[BaseModel], prefix: str, given: BaseModel | None, *, o
     own = {name: field for name, field in fields.items() if not _models(field.annotation)}
     variables = tuple(_variable(prefix, name, field, given) for name, field in own.items())
     if variables:
-        yield Section(prefix, " ".join((inspect.getdoc(model) or "").split()), optional, variables)
+        yield Section(prefix, " ".join((model.__doc__ or "").split()), optional, variables)
     for name, field in fields.items():
         value = _value(name, field, given)
         for part in _models(field.annotation):
