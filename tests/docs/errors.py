@@ -117,7 +117,7 @@ def _inside(codes: Collection[str]) -> str:
         [
             "## Codes that answer no request",
             "",
-            "Steps in the background end with them. They stand in logs, in metrics and in Temporal, and have a page each.",
+            "Steps in the background end with them. They stand in logs, metrics and Temporal, and have a page each.",
             "",
             "| code | means | what to do |",
             "|---|---|---|",
