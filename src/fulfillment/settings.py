@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -20,7 +21,10 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -30,15 +34,20 @@ from fulfillment.domain.identity import ROLE_FORM, Scope, is_role
 from fulfillment.domain.keyring import Key, parse_keys
 
 
-def _seconds(value: object) -> object:
+def _seconds(value: object, read: ValidatorFunctionWrapHandler) -> object:
     """A plain number is seconds; the rest (`PT30S`, `P7D`, `7 days`) is for pydantic to read."""
+    with suppress(ValueError):
+        value = float(value) if isinstance(value, str) else value
     try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+        return read(value)
+    except ValidationError as error:
+        if not error.errors()[0]["type"].startswith("time_delta"):
+            raise  # it can be read, and is out of bounds
+        msg = "must be seconds (`90`) or like `PT30S`, `PT5M`, `PT12H`, `P7D`"
+        raise ValueError(msg) from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))]
+Duration = Annotated[timedelta, WrapValidator(_seconds), Field(ge=timedelta(0))]
 """Seconds, or ISO 8601 (`PT30S`, `P7D`)."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 

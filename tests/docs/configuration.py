@@ -28,7 +28,7 @@ READ_BY: Mapping[str, str] = {
     "FULFILLMENT_LIMITS__": "API",
     "FULFILLMENT_SANDBOX__": "sandbox",
 }
-"""Which processes act on a section; what is not here has its line left out."""
+"""Which processes act on a section and on those within it; what is not here has its line left out."""
 
 
 def current() -> str:
@@ -45,8 +45,13 @@ def _introduction(section: Section) -> Iterator[str]:
     yield section.meaning
     if section.optional:
         yield "Optional: in effect as soon as one of its variables is set; then those that are required must be, too."
-    if reader := READ_BY.get(section.prefix):
+    if reader := _reader(section.prefix):
         yield f"Read by: {reader}."
+
+
+def _reader(prefix: str) -> str | None:
+    around = [one for one in READ_BY if one == prefix or (one.endswith("__") and prefix.startswith(one))]
+    return READ_BY[max(around, key=len)] if around else None
 
 
 def _table(section: Section) -> Iterator[str]:

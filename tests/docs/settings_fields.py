@@ -136,7 +136,8 @@ def _range(field: FieldInfo) -> Iterator[str]:
         yield f"{_bound(found.pop('ge'))} to {_bound(found.pop('le'))}"
     yield from (words.format(_bound(found[kind])) for kind, words in _BOUNDS.items() if kind in found)
     if "max_length" in found:
-        yield f"{found.get('min_length', 0)} to {found['max_length']} characters"
+        least = f"{found['min_length']} to" if "min_length" in found else "at most"
+        yield f"{least} {found['max_length']} characters"
 
 
 def _constraints(field: FieldInfo) -> Iterator[Any]:

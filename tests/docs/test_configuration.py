@@ -94,7 +94,7 @@ class Example(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="X_", env_nested_delimiter="__")
 
-    name: str
+    name: Annotated[str, Field(max_length=9)]
     part: Part = Part(colour=Colour.BLUE)
     choice: Annotated[Part | Other, Field(union_mode="left_to_right")] | None = None
 
@@ -102,7 +102,7 @@ class Example(BaseSettings):
 def test_sections_within_sections_choices_and_computed_defaults_are_read() -> None:
     own, part, inner, *choice = sections(Example)
 
-    assert own.variables == (Variable("X_NAME", "text", None, ""),)
+    assert own.variables == (Variable("X_NAME", "text, at most 9 characters", None, ""),)
     assert (part.prefix, part.optional) == ("X_PART__", False)
     assert [(variable.takes, variable.default) for variable in part.variables] == [
         ("`red` or `blue`", "`blue`"),
