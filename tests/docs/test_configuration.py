@@ -21,7 +21,7 @@ OF_THE_COMMANDS = {"FULFILLMENT_API_URL", "FULFILLMENT_API_KEY"}
 # `FULFILLMENT_JWT__…` stands for all that begin so.
 NAMED = re.compile(r"FULFILLMENT_[A-Z0-9_]*")
 # What shows a mistake, and says so.
-MISSPELT = {"FULFILLMENT_API__PRT", "FULFILLMENT_LIMIT__RATE"}
+MISSPELT = {"FULFILLMENT_API__PROT", "FULFILLMENT_LIMIT__RATE"}
 
 
 def texts() -> Iterator[Path]:
