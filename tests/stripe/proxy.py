@@ -28,6 +28,7 @@ class Fault(Enum):
     HANG_UP_BEFORE = auto()
     HANG_UP_AFTER = auto()
     SILENCE_AFTER = auto()
+    SLOW_AFTER = auto()
     ERROR_BEFORE = auto()
     ERROR_AFTER = auto()
     DOWN_BEFORE = auto()
@@ -39,6 +40,9 @@ class Fault(Enum):
     BAD_BEFORE = auto()
     NONSENSE_BEFORE = auto()
 
+
+SLOW = 0.6
+"""Seconds a slow answer takes."""
 
 # Said at the door: no idempotency key remembers it.
 _REFUSED = {
@@ -99,6 +103,8 @@ class Proxy:
         reply = await self._once(request, body, (name, ids), fault)
         if fault in (Fault.HANG_UP_AFTER, Fault.SILENCE_AFTER):
             return NoAnswer(self.stopping, 0 if fault is Fault.HANG_UP_AFTER else 30)
+        if fault is Fault.SLOW_AFTER:
+            await asyncio.sleep(SLOW)
         return _as_response(reply)
 
     async def _once(

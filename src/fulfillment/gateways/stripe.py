@@ -4,9 +4,9 @@ Payments at Stripe, by its own package. Imported only where Stripe is the chosen
 
 from uuid import uuid4
 
+import stripe
 from typing_extensions import override
 
-import stripe
 from fulfillment.domain.errors import OutcomeUnknown
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
