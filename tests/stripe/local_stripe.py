@@ -33,8 +33,8 @@ def running_localstripe(folder: Path) -> Iterator[str]:
 
     It writes its records to a file it does not let anybody choose, and reads it only without `--from-scratch`.
     """
-    if find_spec("localstripe") is None:
-        pytest.skip("needs localstripe: uv sync --group stripe")
+    if find_spec("stripe") is None or find_spec("localstripe") is None:
+        pytest.skip("needs stripe and localstripe: uv sync --group stripe")
     log = folder / "localstripe.log"
     command = [sys.executable, "-u", "-m", "localstripe", "--from-scratch", "--port", "0"]
     with log.open("wb") as output:

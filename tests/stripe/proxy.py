@@ -39,6 +39,9 @@ class Fault(Enum):
     FORBIDDEN_BEFORE = auto()
     BAD_BEFORE = auto()
     NONSENSE_BEFORE = auto()
+    EXPIRED_BEFORE = auto()
+    DISPUTED_BEFORE = auto()
+    DECLINED_BEFORE = auto()
 
 
 SLOW = 0.6
@@ -53,6 +56,9 @@ _REFUSED = {
     Fault.UNAUTHORIZED_BEFORE: error(401),
     Fault.FORBIDDEN_BEFORE: error(403),
     Fault.BAD_BEFORE: error(400, "parameter_unknown", "metadata"),
+    Fault.EXPIRED_BEFORE: error(400, "charge_expired_for_capture"),
+    Fault.DISPUTED_BEFORE: error(400, "charge_disputed"),
+    Fault.DECLINED_BEFORE: error(402, "card_declined", type="card_error", decline_code="insufficient_funds"),
 }
 # Never executed, so never remembered.
 _INVALID = {400, 401, 403, 404}
