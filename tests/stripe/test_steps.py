@@ -209,11 +209,12 @@ async def test_money_that_was_not_taken_cannot_be_given_back(stand: Stand) -> No
     assert await stand.refund() == Answer(refusal=UNKNOWN_PAYMENT)
 
 
-async def test_two_refunds_under_two_keys_are_two_refunds(stand: Stand) -> None:
+async def test_two_refunds_under_two_keys_are_two_refunds_of_no_more_than_was_taken(stand: Stand) -> None:
     await stand.captured()
     half = Money(1500, "EUR")
     await stand.refund(half)
-    await stand.refund(half, n=2)
+    assert await stand.refund(Money(1501, "EUR"), n=2) == Answer(refusal=EXCEEDS_CAPTURED)
+    await stand.refund(half, n=3)
 
     assert stand.effects() == ["captured 3000 eur", "refunded 1500 eur", "refunded 1500 eur"]
 
