@@ -83,7 +83,8 @@ def _environment() -> dict[str, str]:
 
 def lay_out(folder: Path) -> Path:
     """
-    Make the folder look like the repository to a reader's commands.
+    Make a folder that looks like the repository to a reader's commands.
     """
+    folder.mkdir(exist_ok=True)
     (folder / ".venv").symlink_to(sys.prefix)
     return folder
