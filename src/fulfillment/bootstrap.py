@@ -29,8 +29,10 @@ from fulfillment.db.engine import Database, connect
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
 from fulfillment.gateways.payments import HttpPaymentGateway
+from fulfillment.gateways.stripe_reader import stripe_reader
+from fulfillment.inbound_events import ReadEvent
 from fulfillment.process import CannotListen
-from fulfillment.settings import Internal, Orders, Settings
+from fulfillment.settings import Internal, Orders, Payments, Settings
 from fulfillment.telemetry.health import Health
 from fulfillment.telemetry.internal import InternalServer
 from fulfillment.temporal_profile import TemporalUnreachable, load_profile
@@ -122,6 +124,18 @@ async def activities(settings: Settings, database: Database) -> AsyncIterator[Ac
                 CarrierRecords(carrier, settings.carriers.name),
             ),
         )
+
+
+def foreign_events(payments: Payments) -> ReadEvent | None:
+    """
+    How events of the payment provider are read if their form is its own; None: they are Standard Webhooks.
+
+    Raises:
+        StripeNotInstalled: the extra is missing.
+    """
+    if payments.adapter != "stripe" or payments.webhook_secret is None:
+        return None
+    return stripe_reader(payments.webhook_secret.get_secret_value())
 
 
 def terms(orders: Orders) -> Terms:

@@ -99,7 +99,7 @@ async def store(database: Database, **values: Any) -> None:
         "source": "sandbox",
         "event_id": str(uuid4()),
         "type": "parcel.delivered",
-        "tracking_number": "T-1",
+        "subject": "T-1",
         "occurred_at": datetime(2026, 11, 22, tzinfo=UTC),
         **values,
     }
