@@ -28,7 +28,8 @@ from fulfillment.contracts.steps import OrderActivities
 from fulfillment.db.engine import Database, connect
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
-from fulfillment.gateways.payments import HttpPaymentGateway
+from fulfillment.gateways.payments import HttpPaymentGateway, PaymentGateway
+from fulfillment.gateways.stripe_extra import stripe_gateway
 from fulfillment.gateways.stripe_reader import stripe_reader
 from fulfillment.inbound_events import ReadEvent
 from fulfillment.process import CannotListen
@@ -105,14 +106,14 @@ async def temporal_client(settings: Settings, runtime: Runtime | None = None) ->
 async def activities(settings: Settings, database: Database) -> AsyncIterator[Activities]:
     """The activities, with one pool of HTTP connections to the providers."""
     cipher = Cipher(settings.encryption.ring())
-    async with httpx2.AsyncClient(follow_redirects=False) as http:
-        payments = ProviderClient(
-            http, provider="payment provider", url=settings.payments.url, timeout=settings.payments.timeout
-        )
+    async with (
+        httpx2.AsyncClient(follow_redirects=False) as http,
+        _payment_gateway(settings.payments, http) as gateway,
+    ):
         carriers = ProviderClient(
             http, provider="carrier", url=settings.carriers.url, timeout=settings.carriers.timeout
         )
-        gateway, carrier, lived_by = HttpPaymentGateway(payments), HttpCarrier(carriers), terms(settings.orders)
+        carrier, lived_by = HttpCarrier(carriers), terms(settings.orders)
         yield Activities(
             orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window),
             payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name),
@@ -124,6 +125,22 @@ async def activities(settings: Settings, database: Database) -> AsyncIterator[Ac
                 CarrierRecords(carrier, settings.carriers.name),
             ),
         )
+
+
+@asynccontextmanager
+async def _payment_gateway(payments: Payments, http: httpx2.AsyncClient) -> AsyncIterator[PaymentGateway]:
+    """
+    The way to the payment provider that is chosen.
+
+    Raises:
+        StripeNotInstalled: it is Stripe, and its package is not there.
+    """
+    if payments.adapter == "stripe" and payments.stripe is not None:
+        async with stripe_gateway(payments, payments.stripe) as gateway:
+            yield gateway
+    else:
+        client = ProviderClient(http, provider="payment provider", url=payments.url, timeout=payments.timeout)
+        yield HttpPaymentGateway(client)
 
 
 def foreign_events(payments: Payments) -> ReadEvent | None:
