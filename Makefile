@@ -30,7 +30,7 @@ up: uv ## Run the whole service on this machine until Ctrl-C
 
 # Those that take a machine for themselves run by themselves: see `check`, `bench`, `faults`, `chaos` and `fuzz`.
 test: uv ## Run the tests (ARGS for pytest)
-	$(RUN) --group test pytest -n auto $(addprefix --ignore=tests/,faults chaos fuzz bench demo/test_demo.py) $(ARGS)
+	$(RUN) --group test pytest -n auto $(addprefix --ignore=tests/,faults chaos fuzz bench demo/test_demo.py docs/test_documents.py) $(ARGS)
 
 check: uv ## Run everything that CI runs
 	PATH="$(abspath $(dir $(OWN_UV))):$$PATH" bash .ci/run

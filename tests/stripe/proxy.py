@@ -28,6 +28,7 @@ class Fault(Enum):
     HANG_UP_BEFORE = auto()
     HANG_UP_AFTER = auto()
     SILENCE_AFTER = auto()
+    SLOW_AFTER = auto()
     ERROR_BEFORE = auto()
     ERROR_AFTER = auto()
     DOWN_BEFORE = auto()
@@ -38,7 +39,13 @@ class Fault(Enum):
     FORBIDDEN_BEFORE = auto()
     BAD_BEFORE = auto()
     NONSENSE_BEFORE = auto()
+    EXPIRED_BEFORE = auto()
+    DISPUTED_BEFORE = auto()
+    DECLINED_BEFORE = auto()
 
+
+SLOW = 0.6
+"""Seconds a slow answer takes."""
 
 # Said at the door: no idempotency key remembers it.
 _REFUSED = {
@@ -49,6 +56,9 @@ _REFUSED = {
     Fault.UNAUTHORIZED_BEFORE: error(401),
     Fault.FORBIDDEN_BEFORE: error(403),
     Fault.BAD_BEFORE: error(400, "parameter_unknown", "metadata"),
+    Fault.EXPIRED_BEFORE: error(400, "charge_expired_for_capture"),
+    Fault.DISPUTED_BEFORE: error(400, "charge_disputed"),
+    Fault.DECLINED_BEFORE: error(402, "card_declined", type="card_error", decline_code="insufficient_funds"),
 }
 # Never executed, so never remembered.
 _INVALID = {400, 401, 403, 404}
@@ -99,6 +109,8 @@ class Proxy:
         reply = await self._once(request, body, (name, ids), fault)
         if fault in (Fault.HANG_UP_AFTER, Fault.SILENCE_AFTER):
             return NoAnswer(self.stopping, 0 if fault is Fault.HANG_UP_AFTER else 30)
+        if fault is Fault.SLOW_AFTER:
+            await asyncio.sleep(SLOW)
         return _as_response(reply)
 
     async def _once(

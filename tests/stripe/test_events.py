@@ -9,11 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from stripe import WebhookSignature
 
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.payments import PaymentEvent
 from fulfillment.gateways.stripe_events import BadSignature, StripeEvent, UnreadableEvent, verified_event
-from stripe import WebhookSignature
 
 SECRET = "whsec_of_the_endpoint"
 ORDER = OrderId(uuid4())
@@ -61,6 +61,12 @@ def test_an_event_names_itself_its_payment_its_order_and_its_time() -> None:
             "payment_intent.canceled",
             "payment_intent",
             {"cancellation_reason": "automatic"},
+            PaymentEvent.AUTHORIZATION_EXPIRED,
+        ),
+        (
+            "payment_intent.canceled",
+            "payment_intent",
+            {"cancellation_reason": "expired"},
             PaymentEvent.AUTHORIZATION_EXPIRED,
         ),
         (

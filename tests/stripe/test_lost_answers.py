@@ -8,7 +8,7 @@ from fulfillment.domain.errors import OutcomeUnknown, ProviderUnavailable
 from fulfillment.domain.operations import OperationKind
 from fulfillment.gateways.answers import Answer
 from tests.stripe.local_stripe import Records
-from tests.stripe.proxy import Fault, Proxy
+from tests.stripe.proxy import SLOW, Fault, Proxy
 from tests.stripe.stand import Stand, gateway_at
 
 LOST = [
@@ -134,9 +134,20 @@ async def test_a_step_ends_when_its_time_is_over_and_its_outcome_is_unknown(prox
         assert stand.effects() == ["succeeded 3000 eur"]
 
 
-async def test_the_reading_after_a_repeated_step_may_be_lost_too(stand: Stand) -> None:
+async def test_the_time_of_a_step_is_for_all_its_calls_together(proxy: Proxy, records: Records) -> None:
+    async with gateway_at(proxy.url, seconds=SLOW * 1.5) as gateway:
+        stand = Stand(gateway, proxy, records)
+        await stand.open()
+        for call in ("update", "cancel"):
+            proxy.fails(call, Fault.SLOW_AFTER)
+        with pytest.raises(OutcomeUnknown):
+            await stand.void()
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG_UP_BEFORE, Fault.BUSY_BEFORE])
+async def test_a_repeated_step_stripe_says_nothing_of_is_never_taken_for_not_done(fault: Fault, stand: Stand) -> None:
     await stand.authorized()
-    stand.proxy.fails("retrieve", Fault.HANG_UP_BEFORE)
+    stand.proxy.fails("retrieve", fault)
     with pytest.raises(OutcomeUnknown):
         await stand.authorize()
 

@@ -5,8 +5,8 @@ States localstripe never gets into, as Stripe's documentation describes them.
 from typing import Any
 
 import pytest
-
 import stripe
+
 from fulfillment.domain.errors import OutcomeUnknown
 from fulfillment.domain.orders import FailureCode
 from fulfillment.gateways import stripe_answers

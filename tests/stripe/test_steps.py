@@ -11,6 +11,7 @@ from fulfillment.domain.payments import NextAction
 from fulfillment.gateways.answers import ALREADY_CAPTURED, EXCEEDS_CAPTURED, UNKNOWN_PAYMENT, Answer
 from fulfillment.gateways.http import UnexpectedAnswer
 from tests.stripe.lacking import UNSUPPORTED_CURRENCY, USED_UP
+from tests.stripe.proxy import Fault
 from tests.stripe.stand import TOTAL, Stand
 
 DECLINED = Answer(refusal=FailureCode.PAYMENT_DECLINED)
@@ -162,6 +163,27 @@ async def test_money_that_is_not_set_aside_any_more_cannot_be_taken(stand: Stand
     assert stand.effects() == ["released 3000 eur"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "answer"),
+    [
+        (Fault.EXPIRED_BEFORE, DECLINED),
+        (Fault.DECLINED_BEFORE, Answer(refusal=FailureCode.INSUFFICIENT_FUNDS)),
+    ],
+)
+async def test_a_capture_stripe_has_no_money_for_is_refused(fault: Fault, answer: Answer, stand: Stand) -> None:
+    await stand.authorized()
+    stand.proxy.fails("capture", fault)
+
+    assert await stand.capture() == answer
+
+
+async def test_money_the_bank_has_taken_back_already_cannot_be_given_back(stand: Stand) -> None:
+    await stand.captured()
+    stand.proxy.fails("refund", Fault.DISPUTED_BEFORE)
+
+    assert await stand.refund() == Answer(refusal=EXCEEDS_CAPTURED)
+
+
 async def test_a_payment_nobody_knows_cannot_be_taken_let_go_of_or_given_back(stand: Stand) -> None:
     stand.payment = "pi_misspelt"
 
@@ -187,11 +209,12 @@ async def test_money_that_was_not_taken_cannot_be_given_back(stand: Stand) -> No
     assert await stand.refund() == Answer(refusal=UNKNOWN_PAYMENT)
 
 
-async def test_two_refunds_under_two_keys_are_two_refunds(stand: Stand) -> None:
+async def test_two_refunds_under_two_keys_are_two_refunds_of_no_more_than_was_taken(stand: Stand) -> None:
     await stand.captured()
     half = Money(1500, "EUR")
     await stand.refund(half)
-    await stand.refund(half, n=2)
+    assert await stand.refund(Money(1501, "EUR"), n=2) == Answer(refusal=EXCEEDS_CAPTURED)
+    await stand.refund(half, n=3)
 
     assert stand.effects() == ["captured 3000 eur", "refunded 1500 eur", "refunded 1500 eur"]
 

@@ -4,9 +4,10 @@ Payments at Stripe, by its own package. Imported only where Stripe is the chosen
 
 from uuid import uuid4
 
+import stripe
 from typing_extensions import override
 
-import stripe
+from fulfillment.domain.errors import OutcomeUnknown
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind
@@ -210,7 +211,11 @@ class StripeGateway(PaymentGateway):
         """The intent, if all that was wrong is that it has moved on."""
         if error.code != UNEXPECTED_STATE:
             raise error
-        return await self._intents.retrieve_async(payment)
+        try:
+            return await self._intents.retrieve_async(payment)
+        except stripe.StripeError as lost:
+            # It has moved on, so "not done" would be a lie, whatever keeps Stripe from saying where to.
+            raise OutcomeUnknown("Stripe look-up") from lost.__cause__
 
 
 def _noted(thing: stripe.PaymentIntent | stripe.Refund, kind: OperationKind) -> str | None:

@@ -3,6 +3,7 @@ What the state of a payment intent or of a refund says about what was asked for.
 """
 
 import stripe
+
 from fulfillment.domain.errors import OutcomeUnknown
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode

@@ -15,7 +15,7 @@ from fulfillment.domain.payments import PaymentEvent
 TOLERANCE = 300
 """Seconds after which a signature is too old."""
 
-# Reasons a person or a program gives who cancels a payment; Stripe's own begin otherwise, with `automatic`.
+# Reasons a person or a program gives who cancels a payment. An expired one has `expired`, formerly `automatic`.
 _ASKED_FOR = {"requested_by_customer", "abandoned"}
 
 
