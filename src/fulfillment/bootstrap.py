@@ -30,6 +30,8 @@ from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
 from fulfillment.gateways.payments import HttpPaymentGateway, PaymentGateway
 from fulfillment.gateways.stripe_extra import stripe_gateway
+from fulfillment.gateways.stripe_reader import stripe_reader
+from fulfillment.inbound_events import ReadEvent
 from fulfillment.process import CannotListen
 from fulfillment.settings import Internal, Orders, Payments, Settings
 from fulfillment.telemetry.health import Health
@@ -139,6 +141,18 @@ async def _payment_gateway(payments: Payments, http: httpx2.AsyncClient) -> Asyn
     else:
         client = ProviderClient(http, provider="payment provider", url=payments.url, timeout=payments.timeout)
         yield HttpPaymentGateway(client)
+
+
+def foreign_events(payments: Payments) -> ReadEvent | None:
+    """
+    How events of the payment provider are read if their form is its own; None: they are Standard Webhooks.
+
+    Raises:
+        StripeNotInstalled: the extra is missing.
+    """
+    if payments.adapter != "stripe" or payments.webhook_secret is None:
+        return None
+    return stripe_reader(payments.webhook_secret.get_secret_value())
 
 
 def terms(orders: Orders) -> Terms:

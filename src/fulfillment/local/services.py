@@ -78,6 +78,9 @@ class Wiring:
             "API__FINGERPRINT_KEYS": self.secrets.fingerprint_keys,
             "INTERNAL__HOST": HOST,
             "PAYMENTS__URL": self.sandbox_url,
+            "PAYMENTS__NAME": "sandbox",
+            # The sandbox signs all it tells with one secret.
+            "PAYMENTS__WEBHOOK_SECRET": self.secrets.carrier_secret,
             "CARRIERS__URL": self.sandbox_url,
             "CARRIERS__NAME": "sandbox",
             "CARRIERS__WEBHOOK_SECRET": self.secrets.carrier_secret,
