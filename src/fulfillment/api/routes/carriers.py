@@ -68,12 +68,12 @@ async def receive_carrier_event(carrier: CarrierName, request: Request, resource
     An event of a known type is stored once and answered with 202, whatever its order, age or parcel. Send one again
     that was not answered so.
     """
-    carriers = resources.settings.carriers
-    if carrier != carriers.name:
+    sender = resources.settings.carriers.called(carrier)
+    if sender is None:
         raise Problem("not_found", "there is no such carrier here")
     raw = await request.body()
     try:
-        event_id = verified_id(request.headers, raw, carriers.webhook_secret.get_secret_value())
+        event_id = verified_id(request.headers, raw, sender.webhook_secret.get_secret_value())
     except BadSignature:
         raise _unsigned() from None
     if len(event_id) > _LONGEST_ID:
