@@ -17,7 +17,7 @@ from fulfillment.domain.operations import OperationKind
 from fulfillment.gateways.answers import Answer, Sought
 from fulfillment.gateways.payments import PaymentGateway
 from fulfillment.gateways.stripe_extra import stripe_gateway
-from fulfillment.settings import Payments, Stripe
+from fulfillment.settings.providers import Payments, Stripe
 from tests.stripe.local_stripe import Records
 from tests.stripe.proxy import Proxy
 

@@ -5,6 +5,7 @@ The steps that reach the payment provider.
 from temporalio import activity
 
 from fulfillment.activities import payment_changes
+from fulfillment.activities.circuit import Circuit
 from fulfillment.activities.providers import Asking, Find, known, named
 from fulfillment.activities.reversals import PaymentReversals
 from fulfillment.contracts.encryption import Cipher
@@ -35,12 +36,14 @@ from fulfillment.gateways.payments import PaymentGateway
 class LedgeredPaymentActivities(PaymentActivities):
     """Intent and result of every call stand in the operations ledger; no transaction is open during a call."""
 
-    def __init__(self, database: Database, gateway: PaymentGateway, cipher: Cipher, provider: str) -> None:
+    def __init__(
+        self, database: Database, gateway: PaymentGateway, cipher: Cipher, provider: str, circuit: Circuit
+    ) -> None:
         self._database = database
         self._gateway = gateway
         self._cipher = cipher
         self._provider = provider
-        self._asking = Asking(database, PaymentUnavailable)
+        self._asking = Asking(database, PaymentUnavailable, circuit)
         self._reversals = PaymentReversals(database, gateway, self._asking, provider)
 
     @activity.defn

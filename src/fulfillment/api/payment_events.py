@@ -8,7 +8,7 @@ from fulfillment.api.schemas.payments import PaymentEventBody
 from fulfillment.api.signed_events import standard_event
 from fulfillment.bootstrap import foreign_events
 from fulfillment.inbound_events import ProvenEvent, ReadEvent
-from fulfillment.settings import Payments
+from fulfillment.settings.providers import Payments
 
 
 def payment_events(payments: Payments) -> ReadEvent | None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fulfillment.gateways.payments import PaymentGateway
 from fulfillment.process import CannotStart
-from fulfillment.settings import Payments, Stripe
+from fulfillment.settings.providers import Payments, Stripe
 
 _BROUGHT_BY_THE_EXTRA = {"stripe", "httpx", "anyio"}
 

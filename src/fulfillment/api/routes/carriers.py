@@ -38,10 +38,10 @@ async def receive_carrier_event(carrier: CarrierName, request: Request, resource
     An event of a known type is stored once and answered with 202, whatever its order, age or parcel. Send one again
     that was not answered so.
     """
-    carriers = resources.settings.carriers
-    if carrier != carriers.name:
+    sender = resources.settings.carriers.called(carrier)
+    if sender is None:
         raise Problem("not_found", "there is no such carrier here")
-    secret, raw = carriers.webhook_secret.get_secret_value(), await request.body()
+    secret, raw = sender.webhook_secret.get_secret_value(), await request.body()
     try:
         event_id, body = standard_event(request.headers, raw, secret, CarrierEventBody)
     except BadSignature:
