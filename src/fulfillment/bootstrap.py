@@ -33,11 +33,13 @@ from fulfillment.db.engine import Database, connect
 from fulfillment.domain.errors import CarrierUnavailable
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
-from fulfillment.gateways.payments import HttpPaymentGateway
+from fulfillment.gateways.payments import HttpPaymentGateway, PaymentGateway
+from fulfillment.gateways.stripe_extra import stripe_gateway
 from fulfillment.process import CannotListen
 from fulfillment.settings import Internal, Orders, Settings
 from fulfillment.settings import Worker as WorkerSettings
 from fulfillment.settings.providers import Carriers as CarrierSettings
+from fulfillment.settings.providers import Payments
 from fulfillment.telemetry.health import Health
 from fulfillment.telemetry.internal import InternalServer
 from fulfillment.temporal_profile import TemporalUnreachable, load_profile
@@ -110,13 +112,12 @@ async def temporal_client(settings: Settings, runtime: Runtime | None = None) ->
 async def activities(settings: Settings, database: Database) -> AsyncIterator[Activities]:
     """The activities, with one pool of HTTP connections to the providers."""
     cipher = Cipher(settings.encryption.ring())
-    async with httpx2.AsyncClient(follow_redirects=False) as http:
-        payments = ProviderClient(
-            http, provider="payment provider", url=settings.payments.url, timeout=settings.payments.timeout
-        )
-        gateway, lived_by = HttpPaymentGateway(payments), terms(settings.orders)
+    async with (
+        httpx2.AsyncClient(follow_redirects=False) as http,
+        _payment_gateway(settings.payments, http) as gateway,
+    ):
         circuit = _circuit(settings.worker, TaskQueue.PAYMENTS, settings.payments.name)
-        carriers = _carriers(settings, database, http)
+        carriers, lived_by = _carriers(settings, database, http), terms(settings.orders)
         yield Activities(
             orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window),
             payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name, circuit),
@@ -144,6 +145,22 @@ def _carriers(settings: Settings, database: Database, http: httpx2.AsyncClient) 
 
 def _circuit(worker: WorkerSettings, queue: TaskQueue, provider: str) -> Circuit:
     return Circuit(failures=worker.circuit_failures, pause=worker.circuit_pause, changed=reporting(queue, provider))
+
+
+@asynccontextmanager
+async def _payment_gateway(payments: Payments, http: httpx2.AsyncClient) -> AsyncIterator[PaymentGateway]:
+    """
+    The way to the payment provider that is chosen.
+
+    Raises:
+        StripeNotInstalled: it is Stripe, and its package is not there.
+    """
+    if payments.adapter == "stripe" and payments.stripe is not None:
+        async with stripe_gateway(payments, payments.stripe) as gateway:
+            yield gateway
+    else:
+        client = ProviderClient(http, provider="payment provider", url=payments.url, timeout=payments.timeout)
+        yield HttpPaymentGateway(client)
 
 
 def terms(orders: Orders) -> Terms:
