@@ -68,8 +68,8 @@ LOOK_UPS: dict[str, Ask] = {
 }
 AUTHORIZE, BOOK = EFFECTS["authorize"], EFFECTS["book"]
 
-NOT_DONE = (answer("503 x"), answer("502 x"), answer("429 x"))
-NOBODY_KNOWS = (answer("500 x"), answer("504 x"), b"", answer("201 x")[:-1], b"garbage\r\n\r\n")
+NOT_DONE = (answer("503 x"), answer("429 x"))
+NOBODY_KNOWS = (answer("500 x"), answer("502 x"), answer("504 x"), b"", answer("201 x")[:-1], b"garbage\r\n\r\n")
 NOT_IN_THE_CONTRACT = (
     answer("302 x", "", "Location: /elsewhere"),
     answer("200 x"),

@@ -12,8 +12,9 @@ import httpx2
 from fulfillment.domain.errors import OutcomeUnknown, ProviderUnavailable
 
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
-_NOT_DONE = {429, 502, 503}
-_NOBODY_KNOWS = {500, 504}
+_NOT_DONE = {429, 503}
+# A gateway that lost its server says 502: the server may have done it before.
+_NOBODY_KNOWS = {500, 502, 504}
 # What a provider asks for beyond that is not worth an order that stands still.
 _LONGEST_PAUSE = timedelta(minutes=10)
 
