@@ -78,6 +78,9 @@ class Wiring:
             "API__FINGERPRINT_KEYS": self.secrets.fingerprint_keys,
             "INTERNAL__HOST": HOST,
             "PAYMENTS__URL": self.sandbox_url,
+            "PAYMENTS__NAME": "sandbox",
+            # The sandbox signs all it tells with one secret.
+            "PAYMENTS__WEBHOOK_SECRET": self.secrets.carrier_secret,
             "CARRIERS__URL": self.sandbox_url,
             "CARRIERS__NAME": "sandbox",
             "CARRIERS__WEBHOOK_SECRET": self.secrets.carrier_secret,
@@ -85,6 +88,7 @@ class Wiring:
             "SANDBOX__PORT": str(self.ports.sandbox),
             "SANDBOX__STATE": str(self.state / "sandbox.db"),
             "SANDBOX__EVENTS_URL": f"{self.api_url}/v1/carriers/sandbox/events",
+            "SANDBOX__PAYMENT_EVENTS_URL": f"{self.api_url}/v1/payment-providers/sandbox/events",
             "SANDBOX__CARRIER_SECRET": self.secrets.carrier_secret,
         }
         temporal = {
