@@ -128,6 +128,7 @@ def test_what_becomes_of_a_payment_is_told_signed_and_in_order(receiver: Receive
         sandbox.settle(agreed, agree=True)
         until(lambda: sandbox.get("/health").json()["undelivered_events"] == 0)
         sandbox.settle(refused, agree=False)
+        until(lambda: sandbox.get("/health").json()["undelivered_events"] == 0)
         for event in ("payment.disputed", "capture_failed"):
             answer = sandbox.post(f"{agreed}/events", json={"type": event})
             assert (answer.status_code, answer.json()["type"]) == (202, f"payment.{event.removeprefix('payment.')}")
