@@ -33,7 +33,7 @@ class Parcels:
 
 
 class PaymentProvider:
-    """What goes wrong at the payment provider on request."""
+    """What goes wrong at the payment provider on request, and what it tells by itself."""
 
     def __init__(self, http: httpx2.AsyncClient, sandbox: str) -> None:
         self._http = http
@@ -46,6 +46,15 @@ class PaymentProvider:
     async def work_again(self) -> None:
         """Nothing goes wrong any more, but for what cards and addresses ask for."""
         await self._control({})
+
+    async def settle(self, action_url: str, *, agree: bool) -> None:
+        """The customer does what the bank asks for, or refuses."""
+        (await self._http.post(action_url, json={"agree": agree})).raise_for_status()
+
+    async def happen(self, payment: str, event: str) -> None:
+        """The provider tells something of a payment."""
+        path = f"/payments/authorizations/{payment}/events"
+        (await self._http.post(f"{self._sandbox}{path}", json={"type": event})).raise_for_status()
 
     async def _control(self, faults: Mapping[str, Any]) -> None:
         (await self._http.put(f"{self._sandbox}/control", json=faults)).raise_for_status()

@@ -17,6 +17,7 @@ from fulfillment.local.demo.orders_file import OrdersFile
 from fulfillment.local.demo.outage import Outage
 from fulfillment.local.demo.progress import Board, Progress
 from fulfillment.local.demo.providers import Parcels, PaymentProvider
+from fulfillment.local.demo.scenarios import Customer
 from fulfillment.local.demo.script import Move, Part
 from fulfillment.local.demo.shop import Refused, SeenOrder, Shop
 
@@ -144,6 +145,12 @@ class Runner:
                 return await self._shop.pay(seen.id, f"{key}-pay-{seen.version}", move.what)
             case Part.ACT:
                 return await self._shop.act(seen.id, f"{key}-act-{seen.version}", move.what)
+            case Part.CUSTOMER:
+                await self._payments.settle(seen.action_url or "", agree=move.what == Customer.AGREES)
+                return seen
+            case Part.PROVIDER:
+                await self._payments.happen(await self._shop.payment_of(seen.id), move.what)
+                return seen
             case Part.PARCEL:
                 await self._parcels.happen(seen.tracking_number or "", move.what)
                 return seen
