@@ -92,6 +92,22 @@ def test_our_own_orders_are_of_many_kinds() -> None:
         ),
         (a_line(scenario={"expect": "delivered"}), "scenario.expect: must be a JSON object"),
         (a_line(lines=["kettle"]), "lines[0]: must be a JSON object"),
+        (
+            a_line(scenario={"customer": "hesitates"}),
+            "scenario.customer: Input should be 'agrees', 'refuses' or 'ignores'",
+        ),
+        (
+            a_line(scenario={"provider": "complains"}),
+            "scenario.provider: Input should be 'disputes', 'capture_fails' or 'authorization_expires'",
+        ),
+        (
+            a_line(scenario={"provider": "disputes", "provider_at": "processing"}),
+            "scenario.provider_at: must be one of awaiting_shipment, shipped, delivered",
+        ),
+        (
+            a_line(scenario={"provider_at": "shipped"}),
+            "scenario.provider_at: says when, so `provider` must say what",
+        ),
         (a_line(scenario={"wind": "north"}), "scenario.wind: is not known here; remove it"),
         (a_line(scenario={"expect": {"code": "stock_short"}}), "scenario.expect.status: is required"),
         (a_line(metadata=7), "metadata: Input should be a valid dictionary"),
