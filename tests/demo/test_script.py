@@ -184,12 +184,13 @@ def test_a_cancelled_order_s_parcel_stays_where_no_late_event_is_expected() -> N
     assert moves(script, "awaiting_shipment", "cancelled") == ["awaiting_shipment: cancel_at"]
 
 
-def test_what_is_looked_up_again_gets_time_to_have_happened() -> None:
-    script = a_script(actions=["retry_lookup"])
+@pytest.mark.parametrize("action", ["retry_lookup", "it_happened"])
+def test_what_is_looked_up_again_gets_time_to_have_happened(action: str) -> None:
+    script = a_script(actions=[action])
     just_now = datetime.now(UTC)
 
     assert script.next(seen("needs_attention", 3, updated_at=just_now)) is None
-    assert script.next(seen("needs_attention", 3)) == Move(Part.ACT, "retry_lookup")
+    assert script.next(seen("needs_attention", 3)) == Move(Part.ACT, action)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ The sandbox's side of the story: moving parcels, and the payment provider's book
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx2
@@ -50,6 +51,11 @@ class PaymentProvider:
     async def settle(self, action_url: str, *, agree: bool) -> None:
         """The customer does what the bank asks for, or refuses."""
         (await self._http.post(action_url, json={"agree": agree})).raise_for_status()
+
+    async def done_under(self, key: str) -> str:
+        """What the provider calls what it did under a key."""
+        answer = await self._http.get(f"{self._sandbox}/payments/operations/{quote(key, safe='')}")
+        return str(answer.raise_for_status().json()["id"])
 
     async def happen(self, payment: str, event: str) -> None:
         """The provider tells something of a payment."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from fulfillment.domain.attention import Action
 from fulfillment.domain.ids import OrderId
 from fulfillment.local.demo.orders_file import OrdersFile
 from fulfillment.local.demo.outage import Outage
@@ -144,7 +145,9 @@ class Runner:
             case Part.PAY:
                 return await self._shop.pay(seen.id, f"{key}-pay-{seen.version}", move.what)
             case Part.ACT:
-                return await self._shop.act(seen.id, f"{key}-act-{seen.version}", move.what)
+                finds_out = move.what == Action.IT_HAPPENED
+                found = await self._payments.done_under(await self._shop.doubted(seen.id)) if finds_out else None
+                return await self._shop.act(seen.id, f"{key}-act-{seen.version}", move.what, found)
             case Part.CUSTOMER:
                 await self._payments.settle(seen.action_url or "", agree=move.what == Customer.AGREES)
                 return seen

@@ -200,8 +200,8 @@ class Script:
             self._events = deque(STRAIGHT)
 
     def _is_finding_out(self, seen: SeenOrder) -> bool:
-        asks_again = bool(self._answers) and self._answers[0] == Action.RETRY_LOOKUP
-        return asks_again and datetime.now(UTC) < seen.updated_at + _FINDING_OUT
+        looks_it_up = bool(self._answers) and self._answers[0] in (Action.RETRY_LOOKUP, Action.IT_HAPPENED)
+        return looks_it_up and datetime.now(UTC) < seen.updated_at + _FINDING_OUT
 
 
 def _first(part: Part, rest: Sequence[str]) -> Move | None:

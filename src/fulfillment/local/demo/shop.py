@@ -155,9 +155,14 @@ class Shop:
         """Give an order a card; what is told may be from a moment before."""
         return await self._change(SHOP, f"{_path(order_id)}/payment", key, {"method": "card", "token": token})
 
-    async def act(self, order_id: OrderId, key: str, action: str) -> SeenOrder:
-        """Answer what an order asks an operator."""
-        return await self._change(OPERATOR, f"{_path(order_id)}/actions/{action}", key, {"reason": _REASON})
+    async def act(self, order_id: OrderId, key: str, action: str, provider_reference: str | None = None) -> SeenOrder:
+        """Answer what an order asks an operator, who may have found out what the provider calls its payment."""
+        found = {"provider_reference": provider_reference} if provider_reference else {}
+        return await self._change(OPERATOR, f"{_path(order_id)}/actions/{action}", key, {"reason": _REASON, **found})
+
+    async def doubted(self, order_id: OrderId) -> str:
+        """Key of what an operator is to find out about."""
+        return str((await self._questions(AttentionReason.OUTCOME_UNKNOWN))[str(order_id)]["operation"])
 
     async def placed_since(self, moment: datetime) -> AsyncIterator[SeenOrder]:
         """Every order accepted at or after a moment."""
@@ -180,10 +185,14 @@ class Shop:
         seen = SeenOrder.of(order)
         if not (seen.status.is_final and order["actions"]):
             return seen
-        query: dict[str, str | int] = {"reason": AttentionReason.PROVIDER_DISPUTE, "limit": _PAGE}
-        disputes = (await self._send(OPERATOR, "GET", "/v1/attention", params=query)).json()["items"]
-        is_disputed = any(item["order_id"] == order["id"] for item in disputes)
+        is_disputed = order["id"] in await self._questions(AttentionReason.PROVIDER_DISPUTE)
         return replace(seen, asks=AttentionReason.PROVIDER_DISPUTE if is_disputed else AttentionReason.LATE_EVENT)
+
+    async def _questions(self, reason: AttentionReason) -> dict[str, Mapping[str, Any]]:
+        """What operators are asked for this reason, by order; the oldest of them, if there are very many."""
+        query = {"reason": reason, "limit": _PAGE}
+        items = (await self._send(OPERATOR, "GET", "/v1/attention", params=query)).json()["items"]
+        return {item["order_id"]: item for item in items}
 
     async def _send(
         self,
