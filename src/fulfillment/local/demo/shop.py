@@ -190,7 +190,7 @@ class Shop:
 
     async def _questions(self, reason: AttentionReason) -> dict[str, Mapping[str, Any]]:
         """What operators are asked for this reason, by order; the oldest of them, if there are very many."""
-        query = {"reason": reason, "limit": _PAGE}
+        query: dict[str, str | int] = {"reason": reason, "limit": _PAGE}
         items = (await self._send(OPERATOR, "GET", "/v1/attention", params=query)).json()["items"]
         return {item["order_id"]: item for item in items}
 
