@@ -28,9 +28,10 @@ from fulfillment.contracts.steps import OrderActivities
 from fulfillment.db.engine import Database, connect
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
-from fulfillment.gateways.payments import HttpPaymentGateway
+from fulfillment.gateways.payments import HttpPaymentGateway, PaymentGateway
+from fulfillment.gateways.stripe_extra import stripe_gateway
 from fulfillment.process import CannotListen
-from fulfillment.settings import Internal, Orders, Settings
+from fulfillment.settings import Internal, Orders, Payments, Settings
 from fulfillment.telemetry.health import Health
 from fulfillment.telemetry.internal import InternalServer
 from fulfillment.temporal_profile import TemporalUnreachable, load_profile
@@ -103,14 +104,14 @@ async def temporal_client(settings: Settings, runtime: Runtime | None = None) ->
 async def activities(settings: Settings, database: Database) -> AsyncIterator[Activities]:
     """The activities, with one pool of HTTP connections to the providers."""
     cipher = Cipher(settings.encryption.ring())
-    async with httpx2.AsyncClient(follow_redirects=False) as http:
-        payments = ProviderClient(
-            http, provider="payment provider", url=settings.payments.url, timeout=settings.payments.timeout
-        )
+    async with (
+        httpx2.AsyncClient(follow_redirects=False) as http,
+        _payment_gateway(settings.payments, http) as gateway,
+    ):
         carriers = ProviderClient(
             http, provider="carrier", url=settings.carriers.url, timeout=settings.carriers.timeout
         )
-        gateway, carrier, lived_by = HttpPaymentGateway(payments), HttpCarrier(carriers), terms(settings.orders)
+        carrier, lived_by = HttpCarrier(carriers), terms(settings.orders)
         yield Activities(
             orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window),
             payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name),
@@ -122,6 +123,22 @@ async def activities(settings: Settings, database: Database) -> AsyncIterator[Ac
                 CarrierRecords(carrier, settings.carriers.name),
             ),
         )
+
+
+@asynccontextmanager
+async def _payment_gateway(payments: Payments, http: httpx2.AsyncClient) -> AsyncIterator[PaymentGateway]:
+    """
+    The way to the payment provider that is chosen.
+
+    Raises:
+        StripeNotInstalled: it is Stripe, and its package is not there.
+    """
+    if payments.adapter == "stripe" and payments.stripe is not None:
+        async with stripe_gateway(payments, payments.stripe) as gateway:
+            yield gateway
+    else:
+        client = ProviderClient(http, provider="payment provider", url=payments.url, timeout=payments.timeout)
+        yield HttpPaymentGateway(client)
 
 
 def terms(orders: Orders) -> Terms:

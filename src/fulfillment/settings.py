@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -20,7 +21,10 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -30,15 +34,20 @@ from fulfillment.domain.identity import ROLE_FORM, Scope, is_role
 from fulfillment.domain.keyring import Key, parse_keys
 
 
-def _seconds(value: object) -> object:
+def _seconds(value: object, read: ValidatorFunctionWrapHandler) -> object:
     """A plain number is seconds; the rest (`PT30S`, `P7D`, `7 days`) is for pydantic to read."""
+    with suppress(ValueError):
+        value = float(value) if isinstance(value, str) else value
     try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+        return read(value)
+    except ValidationError as error:
+        if not error.errors()[0]["type"].startswith("time_delta"):
+            raise  # it can be read, and is out of bounds
+        msg = "must be seconds (`90`) or like `PT30S`, `PT5M`, `PT12H`, `P7D`"
+        raise ValueError(msg) from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))]
+Duration = Annotated[timedelta, WrapValidator(_seconds), Field(ge=timedelta(0))]
 """Seconds, or ISO 8601 (`PT30S`, `P7D`)."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -94,8 +103,8 @@ class Encryption(_Section):
 class Api(_Section):
     """The HTTP side."""
 
-    host: str = "127.0.0.1"
-    port: Port = 8000
+    host: str = Field(default="127.0.0.1", description="The address it listens on; `0.0.0.0` in a container.")
+    port: Port = Field(default=8000, description="The port it listens on.")
     public_url: str = Field(default="http://127.0.0.1:8000", description="What callers see; problem types link to it.")
     fingerprint_keys: SecretStr = Field(
         description="`id:base64`, comma separated: HMAC keys that recognise a repeated request body."
@@ -116,8 +125,8 @@ class Api(_Section):
 class Internal(_Section):
     """Probes and metrics of each process: never to be exposed to callers."""
 
-    host: str = "127.0.0.1"
-    port: Port = 9000
+    host: str = Field(default="127.0.0.1", description="The address it listens on; `0.0.0.0` in a container.")
+    port: Port = Field(default=9000, description="The port it listens on; one of its own per process of a machine.")
 
 
 class Worker(_Section):
@@ -138,9 +147,16 @@ class Worker(_Section):
 class Orders(_Section):
     """Deadlines and switches an order is placed with; later changes touch new orders only."""
 
-    payment_window: Duration = timedelta(days=7)
-    hand_over_window: Duration = timedelta(days=30)
-    delivery_window: Duration = timedelta(days=30)
+    payment_window: Duration = Field(
+        default=timedelta(days=7), description="How long an order may wait for a card; then it is rejected."
+    )
+    hand_over_window: Duration = Field(
+        default=timedelta(days=30),
+        description="How soon the carrier is to pick a parcel up; then an operator is asked.",
+    )
+    delivery_window: Duration = Field(
+        default=timedelta(days=30), description="How soon after that it is to arrive; then an operator is asked."
+    )
     attention_window: Duration = Field(
         default=timedelta(days=1), description="How soon an operator is to answer an order that needs attention."
     )
@@ -386,7 +402,9 @@ class Limits(_Section):
 class Log(_Section):
     """What a process says about itself."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is less important is left out."
+    )
     format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal.")
 
 

@@ -17,7 +17,7 @@ def authorized(
     order_id: OrderId,
     key: str,
     amount: Money,
-    during: OrderStatus,
+    during: tuple[OrderStatus, ...],
     path: tuple[OrderStatus, ...] = (),
     *,
     actor: str = SYSTEM,
@@ -27,7 +27,7 @@ def authorized(
         order_id=order_id,
         facts=(_fact(EventKind.PAYMENT_AUTHORIZED, key, amount, actor),),
         path=path,
-        during=(during,),
+        during=during,
         values={"payment_status": PaymentStatus.AUTHORIZED, "authorized": amount.amount, **_NOTHING_TO_DO},
     )
 
@@ -48,14 +48,14 @@ def awaits_customer(order_id: OrderId, n: int, action: NextAction) -> Change:
 
 
 def captured(
-    order_id: OrderId, key: str, amount: Money, during: OrderStatus, path: tuple[OrderStatus, ...] = ()
+    order_id: OrderId, key: str, amount: Money, during: tuple[OrderStatus, ...], path: tuple[OrderStatus, ...] = ()
 ) -> Change:
     """The money is taken: all that was set aside."""
     return Change(
         order_id=order_id,
         facts=(_fact(EventKind.PAYMENT_CAPTURED, key, amount),),
         path=path,
-        during=(during,),
+        during=during,
         values={
             "payment_status": PaymentStatus.CAPTURED,
             "authorized": 0,
@@ -65,34 +65,36 @@ def captured(
     )
 
 
-def declined(order_id: OrderId, key: str, refusal: str, during: OrderStatus, actor: str = SYSTEM) -> Change:
+def declined(order_id: OrderId, key: str, refusal: str, during: tuple[OrderStatus, ...], actor: str = SYSTEM) -> Change:
     """The issuer of the card that `actor` gave says no."""
     return Change(
         order_id=order_id,
         facts=(_declined(key, refusal, actor),),
-        during=(during,),
+        during=during,
         values={"payment_status": PaymentStatus.FAILED, **_NOTHING_TO_DO},
     )
 
 
-def declined_for_now(order_id: OrderId, key: str, refusal: str, n: int, during: OrderStatus, actor: str) -> Change:
+def declined_for_now(
+    order_id: OrderId, key: str, refusal: str, n: int, during: tuple[OrderStatus, ...], actor: str
+) -> Change:
     """The issuer of the order's card number `n`, which `actor` gave, says no; the order waits for another one."""
     requested = Fact(kind=EventKind.PAYMENT_REQUESTED, key=f"payment_requested:{n + 1}")
     return Change(
         order_id=order_id,
         facts=(_declined(key, refusal, actor), requested),
-        path=(OrderStatus.AWAITING_PAYMENT,) if during is OrderStatus.PROCESSING else (),
-        during=(during,),
+        path=(OrderStatus.AWAITING_PAYMENT,) if during == (OrderStatus.PROCESSING,) else (),
+        during=during,
         values={"payment_status": PaymentStatus.FAILED, **_NOTHING_TO_DO, **_TOKEN_IS_SPENT},
     )
 
 
-def voided(order_id: OrderId, key: str, amount: Money, during: OrderStatus) -> Change:
+def voided(order_id: OrderId, key: str, amount: Money, during: tuple[OrderStatus, ...]) -> Change:
     """The money that was set aside, or was to be, is free again."""
     return Change(
         order_id=order_id,
         facts=(_fact(EventKind.PAYMENT_VOIDED, key, amount),),
-        during=(during,),
+        during=during,
         values={"payment_status": PaymentStatus.VOIDED, "authorized": 0, **_NOTHING_TO_DO, **_TOKEN_IS_SPENT},
     )
 

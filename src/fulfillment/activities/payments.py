@@ -72,7 +72,7 @@ class LedgeredPaymentActivities(PaymentActivities):
             kind=OperationKind.AUTHORIZE,
             n=request.n,
             provider=self._provider,
-            during=(_authorizing(request),),
+            during=_authorizing(request),
             amount=request.amount,
         )
         async with self._database.statement() as connection:
@@ -137,7 +137,7 @@ class LedgeredPaymentActivities(PaymentActivities):
             kind=OperationKind.CAPTURE,
             n=request.n,
             provider=self._provider,
-            during=(_capturing(request),),
+            during=_capturing(request),
             amount=request.amount,
         )
         authorization = operation_key(request.order_id, OperationKind.AUTHORIZE, request.authorization)
@@ -165,8 +165,8 @@ def _authorization(request: AuthorizePayment, operation: Operation, answer: Answ
     return payment_changes.declined(order_id, key, answer.refusal, during, actor)
 
 
-def _authorizing(request: AuthorizePayment) -> OrderStatus:
-    return OrderStatus.AWAITING_PAYMENT if request.resumes else OrderStatus.PROCESSING
+def _authorizing(request: AuthorizePayment) -> tuple[OrderStatus, ...]:
+    return (OrderStatus.AWAITING_PAYMENT if request.resumes else OrderStatus.PROCESSING,)
 
 
 def _capture(request: CapturePayment, key: str, answer: Answer) -> Change:
@@ -177,8 +177,8 @@ def _capture(request: CapturePayment, key: str, answer: Answer) -> Change:
     return payment_changes.captured(request.order_id, key, request.amount, during, path)
 
 
-def _capturing(request: CapturePayment) -> OrderStatus:
-    return OrderStatus.SHIPPED if request.shipped else OrderStatus.PROCESSING
+def _capturing(request: CapturePayment) -> tuple[OrderStatus, ...]:
+    return (OrderStatus.SHIPPED if request.shipped else OrderStatus.PROCESSING,)
 
 
 def _raise_refusal(answer: Answer) -> None:

@@ -97,8 +97,8 @@ class _Payment:
         return tuple(entry for entry in others if entry.may_have_happened)
 
     @property
-    def during(self) -> OrderStatus:
-        """Where the order is meanwhile."""
+    def during(self) -> tuple[OrderStatus, ...]:
+        """Where the order may be meanwhile."""
         return _during(self.request)
 
 
@@ -215,7 +215,7 @@ class PaymentReversals:
             found = await self._look_up(payment, capture)
             if found is not None and found.reference is not None:
                 amount = capture.amount or payment.amount
-                change = payment_changes.captured(payment.request.order_id, capture.key, amount, OrderStatus.CANCELLING)
+                change = payment_changes.captured(payment.request.order_id, capture.key, amount, payment.during)
                 await self._apply(change, settle(capture.key, OperationState.DONE, reference=found.reference))
                 return amount
         return None
@@ -265,7 +265,7 @@ class PaymentReversals:
             kind=kind,
             n=request.n,
             provider=self._provider,
-            during=(_during(request),),
+            during=_during(request),
             amount=amount,
         )
         async with self._database.statement() as connection:
@@ -278,8 +278,9 @@ def _kind(request: ReversePayment) -> OperationKind:
     return OperationKind.CLOSE if request.replaces else OperationKind.VOID
 
 
-def _during(request: ReversePayment) -> OrderStatus:
-    return OrderStatus.AWAITING_PAYMENT if request.replaces else OrderStatus.CANCELLING
+def _during(request: ReversePayment) -> tuple[OrderStatus, ...]:
+    # An order that costs nothing any more is processed already.
+    return (OrderStatus.AWAITING_PAYMENT, OrderStatus.PROCESSING) if request.replaces else (OrderStatus.CANCELLING,)
 
 
 def _entry(void: Operation, kind: OperationKind, n: int) -> Entry | None:
