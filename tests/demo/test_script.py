@@ -286,6 +286,15 @@ def test_a_dispute_nobody_answers_is_waited_for_until_the_service_tells_of_it() 
     assert not script.is_to_come_late(seen("delivered", 6, asks="provider_dispute"))
 
 
+def test_a_dispute_that_could_not_be_told_is_not_tried_again() -> None:
+    script = a_script(provider="disputes")
+
+    script.refused(Move(Part.PROVIDER, "disputed"), "forbidden")
+
+    assert script.next(seen("delivered", 5)) is None
+    assert script.remarks == ["provider: disputed was refused, forbidden"]
+
+
 def test_an_order_that_never_gets_where_its_payment_was_to_be_disputed_is_not_waited_for() -> None:
     script = a_script(provider="disputes")
 

@@ -133,6 +133,8 @@ class _Reader:
             body["shipping_address"] = {**body["shipping_address"], "postal_code": TOO_LATE}
         _validated(self._body_type, body)
         total = _total(body)
+        if scenario.provider and not total.amount:
+            raise BadLine(Mistake("scenario.provider", "there is no payment: the order costs nothing"))
         if total.amount and not body.get("payment") and not scenario.waits_for_card:
             body["payment"] = {"method": "card", "token": DEFAULT_TOKEN}
         self._remember(line.number, body)

@@ -132,6 +132,8 @@ class Script:
                 self._cancel_at = None
             case Part.PAY:
                 self._cards.clear()
+            case Part.PROVIDER:
+                self._tells_at = None
             case _:
                 self._answers.clear()
         # An order may well be expected to be too far to be cancelled.
