@@ -15,7 +15,7 @@ from fulfillment.bootstrap import Activities
 from fulfillment.contracts.messages import Pay
 from fulfillment.contracts.naming import operation_key
 from fulfillment.contracts.orders import Card, Line
-from fulfillment.contracts.payments import AuthorizePayment, CapturePayment, Reversal, ReversePayment
+from fulfillment.contracts.payments import Authorization, AuthorizePayment, CapturePayment, Reversal, ReversePayment
 from fulfillment.contracts.providers import Patience
 from fulfillment.contracts.shipping import BookShipment, CancelledShipment, CancelShipment, ShipmentBooked
 from fulfillment.contracts.steps import TakePayment
@@ -65,9 +65,9 @@ class Shop:
         payment = Pay(card=Card(token=token), actor="shop", key="k2", fingerprint="f2", fingerprint_key="fingerprints")
         await self.warehouse.steps.take_payment(TakePayment(order_id=order_id, n=1, payment=payment))
 
-    async def authorize(self, order_id: OrderId, *, attempt: int = 1, **more: Any) -> None:
+    async def authorize(self, order_id: OrderId, *, attempt: int = 1, **more: Any) -> Authorization | None:
         request = AuthorizePayment(order_id=order_id, n=1, amount=TOTAL, patience=PATIENT)
-        await _run(self.activities.payments.authorize_payment, replace(request, **more), attempt)
+        return await _run(self.activities.payments.authorize_payment, replace(request, **more), attempt)
 
     async def capture(self, order_id: OrderId, **more: Any) -> None:
         request = CapturePayment(order_id=order_id, n=1, authorization=1, amount=TOTAL, patience=PATIENT)
@@ -77,6 +77,17 @@ class Shop:
         """For an order whose undo has begun."""
         await self.begin_undo(order_id)
         request = ReversePayment(order_id=order_id, n=1, authorization=1, amount=TOTAL, patience=PATIENT)
+        return await _run(self.activities.payments.reverse_payment, replace(request, **more))
+
+    async def look_again(self, order_id: OrderId, **more: Any) -> Authorization | None:
+        """For an order whose customer was asked."""
+        return await self.authorize(order_id, resumes=True, **more)
+
+    async def close(self, order_id: OrderId, **more: Any) -> Reversal:
+        """For an order whose customer was asked: something else takes the place of that payment."""
+        request = ReversePayment(
+            order_id=order_id, n=1, authorization=1, amount=TOTAL, patience=PATIENT, last_look=True, replaces=True
+        )
         return await _run(self.activities.payments.reverse_payment, replace(request, **more))
 
     async def book(self, order_id: OrderId, **more: Any) -> ShipmentBooked:
@@ -138,6 +149,11 @@ class Shop:
         """What our own ledger says about an operation."""
         entry = await self.entry(order_id, kind, n)
         return None if entry is None else str(entry.state)
+
+    async def customer(self, order_id: OrderId, *, agrees: bool, n: int = 1) -> int:
+        """The customer does what the bank asks for in authorisation number `n`, or does not; the provider's answer."""
+        payment = (await self.entry(order_id, OperationKind.AUTHORIZE, n)).provider_reference
+        return self.sandbox.settle(f"/payments/authorizations/{payment}", agree=agrees).status_code
 
     def ledger(self, order_id: OrderId) -> list[tuple[str, str]]:
         """What the provider did and declined."""

@@ -35,6 +35,7 @@ def seen(
         carrier="sandbox",
         tracking_number="SBX1",
         payment="captured",
+        action_url=None,
         authorized=Money(0, "EUR"),
         captured=Money(9900, "EUR"),
         refunded=Money(0, "EUR"),

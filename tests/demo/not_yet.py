@@ -19,7 +19,4 @@ FAILURES = {
     # that uses a reference twice is refused before anything starts.
     FailureCode.REFERENCE_TAKEN,
 }
-QUESTIONS = {
-    # The sandbox's payment provider has no disputes.
-    AttentionReason.PROVIDER_DISPUTE,
-}
+QUESTIONS: set[AttentionReason] = set()

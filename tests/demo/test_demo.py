@@ -96,8 +96,12 @@ def test_our_own_orders_show_every_status_failure_and_question_there_is() -> Non
     assert all(answers and set(answers) <= _buttons(reason) for reason, answers in seen["attention_reasons"].items())
 
 
+# At the carrier's gate, and as long as the parcel is here.
+_SOMETIMES = {AttentionReason.UNDO_FAILED: AT_THE_GATE, AttentionReason.PROVIDER_DISPUTE: (Action.CANCEL,)}
+
+
 def _buttons(reason: str) -> set[Action]:
-    return {*ACTIONS[AttentionReason(reason)], *(AT_THE_GATE if reason == AttentionReason.UNDO_FAILED else ())}
+    return {*ACTIONS[AttentionReason(reason)], *_SOMETIMES.get(AttentionReason(reason), ())}
 
 
 def test_an_order_that_ends_elsewhere_fails_the_demo_and_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.demo.files import a_line, written
 
 ADDRESS = a_line()["shipping_address"]
 ITEM = a_line()["lines"][0]
+FREE = [{**ITEM, "unit_price": {"amount": 0, "currency": "EUR"}}]
 BEFORE_THE_END = (
     "received, awaiting_approval, awaiting_payment, processing, awaiting_shipment, shipped, cancelling, needs_attention"
 )
@@ -92,6 +93,26 @@ def test_our_own_orders_are_of_many_kinds() -> None:
         ),
         (a_line(scenario={"expect": "delivered"}), "scenario.expect: must be a JSON object"),
         (a_line(lines=["kettle"]), "lines[0]: must be a JSON object"),
+        (
+            a_line(scenario={"customer": "hesitates"}),
+            "scenario.customer: Input should be 'agrees', 'refuses' or 'ignores'",
+        ),
+        (
+            a_line(scenario={"provider": "complains"}),
+            "scenario.provider: Input should be 'disputes', 'capture_fails' or 'authorization_expires'",
+        ),
+        (
+            a_line(scenario={"provider": "disputes", "provider_at": "processing"}),
+            "scenario.provider_at: must be one of awaiting_shipment, shipped, delivered",
+        ),
+        (
+            a_line(scenario={"provider": "disputes"}, lines=FREE),
+            "scenario.provider: there is no payment: the order costs nothing",
+        ),
+        (
+            a_line(scenario={"provider_at": "shipped"}),
+            "scenario.provider_at: says when, so `provider` must say what",
+        ),
         (a_line(scenario={"wind": "north"}), "scenario.wind: is not known here; remove it"),
         (a_line(scenario={"expect": {"code": "stock_short"}}), "scenario.expect.status: is required"),
         (a_line(metadata=7), "metadata: Input should be a valid dictionary"),
@@ -159,7 +180,7 @@ def test_what_is_no_part_of_an_order_goes_to_its_metadata(tmp_path: Path) -> Non
 
 def test_an_order_pays_with_its_own_card_the_scenarios_or_a_good_one_unless_it_costs_nothing(tmp_path: Path) -> None:
     card = {"method": "card", "token": "tok_slow"}
-    free = a_line("R-4", lines=[{**ITEM, "unit_price": {"amount": 0, "currency": "EUR"}}])
+    free = a_line("R-4", lines=FREE)
 
     file = reading(
         tmp_path, a_line(), a_line("R-2", payment=card), a_line("R-3", scenario={"token": "tok_declined"}), free

@@ -20,8 +20,11 @@ from tests.demo.boards import seen as an_order
 ORDER = OrderId(UUID(int=1))
 
 
-def seen(status: str, version: int, asks: str | None = None, updated_at: datetime = NOW) -> SeenOrder:
-    return replace(an_order(ORDER, OrderStatus(status), version, asks=asks), updated_at=updated_at)
+def seen(
+    status: str, version: int, asks: str | None = None, updated_at: datetime = NOW, action_url: str | None = None
+) -> SeenOrder:
+    order = an_order(ORDER, OrderStatus(status), version, asks=asks)
+    return replace(order, updated_at=updated_at, action_url=action_url)
 
 
 def a_script(**scenario: Any) -> Script:
@@ -181,12 +184,13 @@ def test_a_cancelled_order_s_parcel_stays_where_no_late_event_is_expected() -> N
     assert moves(script, "awaiting_shipment", "cancelled") == ["awaiting_shipment: cancel_at"]
 
 
-def test_what_is_looked_up_again_gets_time_to_have_happened() -> None:
-    script = a_script(actions=["retry_lookup"])
+@pytest.mark.parametrize("action", ["retry_lookup", "it_happened"])
+def test_what_is_looked_up_again_gets_time_to_have_happened(action: str) -> None:
+    script = a_script(actions=[action])
     just_now = datetime.now(UTC)
 
     assert script.next(seen("needs_attention", 3, updated_at=just_now)) is None
-    assert script.next(seen("needs_attention", 3)) == Move(Part.ACT, "retry_lookup")
+    assert script.next(seen("needs_attention", 3)) == Move(Part.ACT, action)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +207,98 @@ def test_what_is_looked_up_again_gets_time_to_have_happened() -> None:
 )
 def test_who_is_to_move_an_order_next_is_told(scenario: dict[str, Any], status: str, who: str | None) -> None:
     assert a_script(**scenario).waits_for(seen(status, 1)) == who
+
+
+PAGE = "http://bank/asks"
+
+
+@pytest.mark.parametrize("customer", ["agrees", "refuses"])
+def test_a_customer_does_once_what_the_bank_asks_for_and_gives_another_card_only_after_a_no(customer: str) -> None:
+    script = a_script(customer=customer, pay_later="tok_visa")
+    asked = seen("awaiting_payment", 3, action_url=PAGE)
+    script.heard(asked)
+    move = script.next(asked)
+    assert move == Move(Part.CUSTOMER, customer)
+    assert not script.rests(asked)
+    script.done(move, asked)
+    assert script.next(asked) is None
+
+    refused = seen("awaiting_payment", 4)
+    assert script.next(refused) == Move(Part.PAY, "tok_visa")
+    assert script.left() == ["pay_later: nobody asked for tok_visa"]
+
+
+def test_a_customer_who_ignores_the_bank_gives_another_card_or_lets_the_deadline_pass() -> None:
+    asked = seen("awaiting_payment", 3, action_url=PAGE)
+    expired = {"status": "rejected", "code": "payment_expired"}
+
+    assert a_script(customer="ignores", pay_later="tok_visa").next(asked) == Move(Part.PAY, "tok_visa")
+    assert a_script(customer="ignores", expect=expired).next(asked) is None
+    assert not a_script(customer="ignores", expect=expired).waits_in_vain(asked)
+    assert a_script(customer="ignores").waits_in_vain(asked)
+    assert not a_script().waits_in_vain(asked)
+
+
+def test_a_customer_whom_no_bank_asks_is_told_of() -> None:
+    assert a_script(customer="refuses").left() == ["customer: the bank asked for nothing"]
+    assert a_script().left() == []
+
+
+def test_a_payment_is_disputed_before_the_parcel_moves_and_an_operator_answers() -> None:
+    script = a_script(provider="disputes", provider_at="awaiting_shipment", actions=["resolved_by_hand"])
+
+    done = moves(script, "processing", "awaiting_shipment", "needs_attention", "awaiting_shipment", "shipped")
+
+    assert done == [
+        "awaiting_shipment: disputed",
+        "needs_attention: resolved_by_hand",
+        "awaiting_shipment: picked_up",
+        "shipped: in_transit",
+    ]
+
+
+def test_a_payment_disputed_after_the_end_is_waited_for_until_an_operator_has_looked_at_it() -> None:
+    script = a_script(provider="capture_fails", actions=["resolved_by_hand"])
+    delivered = seen("delivered", 5)
+    script.heard(delivered)
+    assert script.is_to_come_late(delivered)
+    telling = script.next(delivered)
+    assert telling == Move(Part.PROVIDER, "capture_failed")
+    script.done(telling, delivered)
+    assert script.is_to_come_late(delivered)
+
+    asked = seen("delivered", 6, asks="provider_dispute")
+    script.heard(asked)
+    looking = script.next(asked)
+    assert looking == Move(Part.ACT, "resolved_by_hand")
+    script.done(looking, asked)
+
+    assert not script.is_to_come_late(seen("delivered", 7))
+    assert script.asked == {"provider_dispute": ["resolved_by_hand"]}
+
+
+def test_a_dispute_nobody_answers_is_waited_for_until_the_service_tells_of_it() -> None:
+    script = a_script(provider="disputes")
+    delivered = seen("delivered", 5)
+    script.done(Move(Part.PROVIDER, "disputed"), delivered)
+
+    assert script.is_to_come_late(delivered)
+    assert not script.is_to_come_late(seen("delivered", 6, asks="provider_dispute"))
+
+
+def test_a_dispute_that_could_not_be_told_is_not_tried_again() -> None:
+    script = a_script(provider="disputes")
+
+    script.refused(Move(Part.PROVIDER, "disputed"), "forbidden")
+
+    assert script.next(seen("delivered", 5)) is None
+    assert script.remarks == ["provider: disputed was refused, forbidden"]
+
+
+def test_an_order_that_never_gets_where_its_payment_was_to_be_disputed_is_not_waited_for() -> None:
+    script = a_script(provider="disputes")
+
+    script.heard(seen("rejected", 3))
+
+    assert script.remarks == ["provider: the order was not seen delivered"]
+    assert not script.is_to_come_late(seen("rejected", 3))

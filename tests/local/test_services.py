@@ -39,7 +39,9 @@ def test_the_processes_find_each_other(wiring: Wiring, monkeypatch: pytest.Monke
     assert settings.api.public_url == "http://127.0.0.1:1"
     assert settings.payments.url == settings.carriers.url == f"http://127.0.0.1:{sandbox.port}"
     assert str(sandbox.events_url) == "http://127.0.0.1:1/v1/carriers/sandbox/events"
-    assert sandbox.carrier_secret == settings.carriers.webhook_secret
+    assert str(sandbox.payment_events_url) == "http://127.0.0.1:1/v1/payment-providers/sandbox/events"
+    assert sandbox.carrier_secret == settings.carriers.webhook_secret == settings.payments.webhook_secret
+    assert sandbox.public == f"http://127.0.0.1:{sandbox.port}"
     assert not settings.encryption.payloads
     assert settings.limits.rate == "off"
 

@@ -3,6 +3,7 @@ A sandbox and a receiver of its events, each a real server on a free port.
 """
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from uuid import uuid4
 
 import httpx2
 from pydantic import AnyHttpUrl, SecretStr
+from standardwebhooks import Webhook
 
 from fulfillment.sandbox.server import SandboxServer
 from fulfillment.sandbox.settings import SandboxSettings
@@ -24,7 +26,10 @@ NOWHERE = "http://127.0.0.1:9/events"
 
 
 def settings_for(state: Path, *, events_url: str = NOWHERE, **more: Any) -> SandboxSettings:
-    return SandboxSettings(state=state, events_url=AnyHttpUrl(events_url), carrier_secret=SecretStr(SECRET), **more)
+    url = AnyHttpUrl(events_url)
+    return SandboxSettings(
+        state=state, events_url=url, payment_events_url=url, carrier_secret=SecretStr(SECRET), **more
+    )
 
 
 def until(claim: Callable[[], bool], seconds: float = 5) -> None:
@@ -32,6 +37,16 @@ def until(claim: Callable[[], bool], seconds: float = 5) -> None:
     while not claim():
         assert time.monotonic() < deadline, "it did not become true in time"
         time.sleep(0.02)
+
+
+def verified(request: tuple[dict[str, str], bytes]) -> dict[str, Any]:
+    """
+    The event in a request that was signed with our secret.
+    """
+    headers, body = request
+    Webhook(SECRET).verify(body, headers)
+    event: dict[str, Any] = json.loads(body)
+    return event
 
 
 class SandboxClient(httpx2.Client):
@@ -62,6 +77,15 @@ class SandboxClient(httpx2.Client):
 
     def void(self, authorization: str, key: str | None = None) -> httpx2.Response:
         return self.keyed(f"{authorization}/void", None, key)
+
+    def waiting(self, **more: Any) -> str:
+        """
+        The path of a payment whose customer is asked.
+        """
+        return self.authorized("tok_action_required", **more)
+
+    def settle(self, authorization: str, *, agree: bool) -> httpx2.Response:
+        return self.post(f"{authorization}/action", json={"agree": agree})
 
     def book(self, postal_code: str = "10115", key: str | None = None, **more: Any) -> httpx2.Response:
         address = {"name": "Ada", "line1": "Weg 1", "city": "Berlin", "postal_code": postal_code, "country": "DE"}
@@ -97,7 +121,7 @@ def running_sandbox(settings: SandboxSettings) -> Iterator[SandboxClient]:
     # The protocol must be named: asyncio switches Nagle's algorithm off (40 ms per answer) only where it is.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    server = SandboxServer(settings)
+    server = SandboxServer(settings.model_copy(update={"port": listener.getsockname()[1]}))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
     try:

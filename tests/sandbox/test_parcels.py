@@ -1,14 +1,11 @@
-import json
 import time
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
-from standardwebhooks import Webhook
 
-from tests.sandbox.running import SECRET, Receiver, SandboxClient, running_sandbox, settings_for, until
+from tests.sandbox.running import Receiver, SandboxClient, running_sandbox, settings_for, until, verified
 
 
 def statuses(sandbox: SandboxClient, order: str) -> list[str]:
@@ -171,10 +168,3 @@ def test_parcels_travel_by_themselves_if_told_to(receiver: Receiver, tmp_path: P
         "in_transit",
         "delivered",
     ]
-
-
-def verified(request: tuple[dict[str, str], bytes]) -> dict[str, Any]:
-    headers, body = request
-    Webhook(SECRET).verify(body, headers)
-    event: dict[str, Any] = json.loads(body)
-    return event

@@ -90,6 +90,7 @@ class Wiring:
             "SANDBOX__PORT": str(self.ports.sandbox),
             "SANDBOX__STATE": str(self.state / "sandbox.db"),
             "SANDBOX__EVENTS_URL": f"{self.api_url}/v1/carriers/sandbox/events",
+            "SANDBOX__PAYMENT_EVENTS_URL": f"{self.api_url}/v1/payment-providers/sandbox/events",
             "SANDBOX__CARRIER_SECRET": self.secrets.carrier_secret,
         }
         temporal = {

@@ -38,7 +38,7 @@ class Answer:
     """
     What a key was answered, as JSON.
 
-    `code` is set if it was declined; `effect` is the key of the ledger row it made or found.
+    `code` is set if it was declined; `effect` is the key of the operation it made or found.
     """
 
     body: str

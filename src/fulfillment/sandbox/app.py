@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from fulfillment.sandbox.answers import Refused
 from fulfillment.sandbox.exchange import STATUS, json_response
 from fulfillment.sandbox.peer import open_peer
-from fulfillment.sandbox.routes import control, parcels, payments
+from fulfillment.sandbox.routes import control, parcels, payment_news, payments
 from fulfillment.sandbox.settings import SandboxSettings
 
 
@@ -31,7 +31,7 @@ def create_app(settings: SandboxSettings) -> FastAPI:
 
     app = FastAPI(title="Sandbox: payment provider and carrier", lifespan=lifespan)
     app.state.stopping = asyncio.Event()
-    for module in (payments, parcels, control):
+    for module in (payments, payment_news, parcels, control):
         app.include_router(module.router)
     app.exception_handler(Refused)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)

@@ -1,8 +1,10 @@
 """
-Pushing the events of parcels: signed (Standard Webhooks), at least once, in order per parcel.
+Pushing the events of parcels and payments: signed (Standard Webhooks), at least once, in order per subject.
 """
 
 import asyncio
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import httpx2
@@ -20,20 +22,22 @@ _log = structlog.get_logger(__name__)
 
 class EventPusher:
     """
-    One loop that sends what the outbox holds until it is cancelled.
+    One loop that sends what the outbox holds until it is cancelled; `urls` by the first part of the event's type.
     """
 
-    def __init__(self, outbox: Outbox, faults: Faults, client: httpx2.AsyncClient, url: str, secret: str) -> None:
+    def __init__(
+        self, outbox: Outbox, faults: Faults, client: httpx2.AsyncClient, urls: Mapping[str, str], secret: str
+    ) -> None:
         self._outbox = outbox
         self._faults = faults
         self._client = client
-        self._url = url
+        self._urls = urls
         self._webhook = Webhook(secret)
         self._in_flight: set[str] = set()
 
     async def run(self) -> None:
         """
-        Send for ever; events of different parcels in parallel.
+        Send for ever; events of different subjects in parallel.
         """
         async with asyncio.TaskGroup() as deliveries:
             while True:
@@ -50,14 +54,14 @@ class EventPusher:
         """
         now = datetime.now(UTC)
         for event in self._outbox.heads(2 * CONCURRENCY):
-            if event.tracking_number in self._in_flight:
+            if event.subject in self._in_flight:
                 continue
             if len(self._in_flight) == CONCURRENCY:
                 return None
             wait = (datetime.fromisoformat(event.next_at) - now).total_seconds()
             if wait > 0:
                 return wait
-            self._in_flight.add(event.tracking_number)
+            self._in_flight.add(event.subject)
             deliveries.create_task(self._deliver(event))
         return None
 
@@ -71,7 +75,7 @@ class EventPusher:
             self._outbox.failed(event)
             if event.attempts == 0:
                 _log.warning("event_not_delivered", event_id=event.id, status=status, retried=True)
-        self._in_flight.discard(event.tracking_number)
+        self._in_flight.discard(event.subject)
         self._outbox.changed.set()
 
     async def _send(self, event: OutboundEvent) -> int | None:
@@ -82,8 +86,9 @@ class EventPusher:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._webhook.sign(event.id, now, event.body),
         }
+        url = self._urls[json.loads(event.body)["type"].partition(".")[0]]
         try:
-            response = await self._client.post(self._url, content=event.body, headers=headers)
+            response = await self._client.post(url, content=event.body, headers=headers)
         except httpx2.HTTPError:
             return None
         return response.status_code

@@ -22,6 +22,7 @@ STATUS = {
     "not_found": 404,
     "key_reused": 409,
     "not_capturable": 409,
+    "nothing_to_agree_to": 409,
     "already_captured": 409,
     "exceeds_authorized": 409,
     "exceeds_captured": 409,

@@ -1,5 +1,5 @@
 """
-Events not yet delivered. Only the oldest of each parcel has a time to be sent at, which keeps them in order.
+Events not yet delivered. Only the oldest of each subject has a time to be sent at, which keeps them in order.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ _DELAYS = tuple(timedelta(seconds=seconds) for seconds in (0.5, 1, 2, 5, 10))
 @dataclass(frozen=True, slots=True)
 class OutboundEvent:
     """
-    One event of a parcel; the id and the body are the same at every attempt.
+    One event of a parcel or a payment, its subject; the id and the body are the same at every attempt.
     """
 
     sequence: int
     id: str
-    tracking_number: str
+    subject: str
     body: str
     attempts: int
     next_at: str
@@ -44,7 +44,7 @@ class Outbox:
         self._store = store
         self.changed = asyncio.Event()
 
-    def add(self, tracking_number: str, body: Mapping[str, object]) -> str:
+    def add(self, subject: str, body: Mapping[str, object]) -> str:
         """
         Add an event inside the caller's transaction; its id.
         """
@@ -52,17 +52,18 @@ class Outbox:
         self._store.execute(
             "INSERT INTO outbox (id, tracking_number, body, attempts, next_at) SELECT ?1, ?2, ?3, 0,"
             " CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE tracking_number = ?2) THEN NULL ELSE ?4 END",
-            (event_id, tracking_number, json.dumps(body), timestamp()),
+            (event_id, subject, json.dumps(body), timestamp()),
         )
         self.changed.set()
         return event_id
 
     def heads(self, limit: int) -> list[OutboundEvent]:
         """
-        The oldest event of each parcel, the one due first in front.
+        The oldest event of each subject, the one due first in front.
         """
         rows = self._store.all(
-            "SELECT sequence, id, tracking_number, body, attempts, next_at FROM outbox WHERE next_at IS NOT NULL"
+            "SELECT sequence, id, tracking_number AS subject, body, attempts, next_at FROM outbox"
+            " WHERE next_at IS NOT NULL"
             " ORDER BY next_at, sequence LIMIT ?",
             (limit,),
         )
@@ -70,14 +71,14 @@ class Outbox:
 
     def delivered(self, event: OutboundEvent) -> None:
         """
-        Drop an event; the next one of its parcel is due.
+        Drop an event; the next one of its subject is due.
         """
         with self._store.transaction():
             self._store.execute("DELETE FROM outbox WHERE sequence = ?", (event.sequence,))
             self._store.execute(
                 "UPDATE outbox SET next_at = ?1"
                 " WHERE sequence = (SELECT MIN(sequence) FROM outbox WHERE tracking_number = ?2)",
-                (timestamp(), event.tracking_number),
+                (timestamp(), event.subject),
             )
 
     def failed(self, event: OutboundEvent) -> None:

@@ -8,11 +8,13 @@ from typing import Literal
 from fulfillment.sandbox.answers import Decline, Refused
 
 LATE_TOKEN = "tok_late"
+_ACTION_TOKEN = "tok_action_required"
 
 _ACCEPTED = frozenset(
     {
         "tok_visa",
         "tok_lost_answer",
+        _ACTION_TOKEN,
         LATE_TOKEN,
         "tok_flaky",
         "tok_slow",
@@ -27,6 +29,8 @@ _ACCEPTED = frozenset(
 class Authorization:
     """
     Money held on a card. Live until it is captured or voided.
+
+    One that is `waiting` holds nothing yet: its customer has to agree first; once they refuse it is `declined`.
     """
 
     id: str
@@ -34,20 +38,34 @@ class Authorization:
     token: str
     amount: int
     currency: str
-    state: Literal["live", "captured", "voided"] = "live"
+    state: Literal["waiting", "declined", "live", "captured", "voided"] = "live"
     captured: int = 0
     refunded: int = 0
 
 
-def declined_card(token: str) -> Decline | None:
+def authorized(authorization: Authorization) -> Authorization | Decline:
     """
-    Why a card is declined; unknown tokens are.
+    The authorization once the card was asked; unknown tokens are declined.
     """
-    if token in _ACCEPTED:
-        return None
-    if token == "tok_insufficient_funds":
+    if authorization.token == _ACTION_TOKEN:
+        return replace(authorization, state="waiting")
+    if authorization.token in _ACCEPTED:
+        return authorization
+    if authorization.token == "tok_insufficient_funds":
         return Decline("insufficient_funds", "the card has not enough funds")
     return Decline("card_declined", "the card was declined")
+
+
+def settled(authorization: Authorization, *, agree: bool) -> Authorization:
+    """
+    The authorization once its customer has agreed or refused.
+
+    Raises:
+        Refused: `nothing_to_agree_to`.
+    """
+    if authorization.state != "waiting":
+        raise Refused("nothing_to_agree_to", f"the authorization is {authorization.state}: nothing is asked any more")
+    return replace(authorization, state="live" if agree else "declined")
 
 
 def captured(authorization: Authorization, amount: int, currency: str) -> Authorization | Decline:
@@ -58,7 +76,7 @@ def captured(authorization: Authorization, amount: int, currency: str) -> Author
         Refused: `not_capturable`, `currency_mismatch`, `exceeds_authorized`.
     """
     if authorization.state != "live":
-        raise Refused("not_capturable", f"the authorization is already {authorization.state}")
+        raise Refused("not_capturable", f"the authorization is {authorization.state}")
     _check_currency(authorization, currency)
     if amount > authorization.amount:
         raise Refused("exceeds_authorized", f"amount is above the {authorization.amount} authorized")
@@ -69,7 +87,7 @@ def captured(authorization: Authorization, amount: int, currency: str) -> Author
 
 def voided(authorization: Authorization) -> Authorization | Decline:
     """
-    The authorization once its money is free again.
+    The authorization once its money is free again, or none is ever going to be held.
 
     Raises:
         Refused: `already_captured`.

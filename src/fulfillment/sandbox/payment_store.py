@@ -2,11 +2,11 @@
 Authorizations, the ledger and postponed requests as rows.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from fulfillment.sandbox.payment_rules import Authorization
-from fulfillment.sandbox.store import Store, of_order
+from fulfillment.sandbox.store import Store, of_order, timestamp
 
 PaymentOperation = Literal["authorize", "capture", "void", "refund"]
 _ENTRY = "key, order_id, operation, id, authorization_id, amount, currency, status, code, at"
@@ -16,6 +16,8 @@ _ENTRY = "key, order_id, operation, id, authorization_id, amount, currency, stat
 class Entry:
     """
     One thing the provider did or declined; both ids are missing if no authorization came of it.
+
+    It `moves_money` unless it waits for the customer, or voids what holds nothing: the ledger has only what does.
     """
 
     key: str
@@ -25,9 +27,24 @@ class Entry:
     authorization_id: str | None
     amount: int
     currency: str
-    status: Literal["succeeded", "declined"]
+    status: Literal["succeeded", "declined", "requires_action"]
     code: str | None
     at: str
+    moves_money: bool = True
+
+
+def ended(waiting: Entry, code: str | None) -> Entry:
+    """
+    What becomes of an authorization that waited for its customer: with a code it is declined. Now it is in the ledger.
+    """
+    return replace(
+        waiting,
+        id=None if code else waiting.id,
+        status="declined" if code else "succeeded",
+        code=code,
+        at=timestamp(),
+        moves_money=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +88,41 @@ class PaymentStore:
 
     def append(self, entry: Entry) -> None:
         """
-        Add to the ledger.
+        Write down what was done.
         """
         self._store.execute(
-            f"INSERT INTO ledger ({_ENTRY}) VALUES"
+            f"INSERT INTO {'ledger' if entry.moves_money else 'unbooked'} ({_ENTRY}) VALUES"
             " (:key, :order_id, :operation, :id, :authorization_id, :amount, :currency, :status, :code, :at)",
             asdict(entry),
         )
+
+    def take_waiting(self, authorization_id: str) -> Entry:
+        """
+        Take back the row of an authorization that waits for its customer.
+        """
+        row = self._store.execute(
+            f"DELETE FROM unbooked WHERE operation = 'authorize' AND authorization_id = ? RETURNING {_ENTRY}",
+            (authorization_id,),
+        ).fetchone()
+        return Entry(**row)
 
     def first_void(self, authorization_id: str) -> Entry | None:
         """
         How an authorization was voided, if it was.
         """
         row = self._store.one(
-            f"SELECT {_ENTRY} FROM ledger"
-            " WHERE operation = 'void' AND authorization_id = ? AND status = 'succeeded' ORDER BY sequence LIMIT 1",
+            f"SELECT {_ENTRY} FROM operations"
+            " WHERE operation = 'void' AND authorization_id = ? AND status = 'succeeded' LIMIT 1",
             (authorization_id,),
         )
         return Entry(**row) if row else None
 
     def answered(self, key: str) -> Entry | None:
         """
-        The ledger row behind the answer to this key.
+        What was done behind the answer to this key.
         """
         row = self._store.one(
-            f"SELECT {_ENTRY} FROM ledger WHERE key = (SELECT effect FROM answers WHERE key = ?)", (key,)
+            f"SELECT {_ENTRY} FROM operations WHERE key = (SELECT effect FROM answers WHERE key = ?)", (key,)
         )
         return Entry(**row) if row else None
 

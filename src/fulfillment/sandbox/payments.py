@@ -4,14 +4,14 @@ The simulated payment provider: each request is one transaction around the rules
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from fulfillment.sandbox import payment_rules as rules
 from fulfillment.sandbox.answers import Answer, Answers, Decline, Refused, declined, fingerprint
 from fulfillment.sandbox.payment_rules import Authorization
-from fulfillment.sandbox.payment_store import Balance, Entry, PaymentOperation, PaymentStore
+from fulfillment.sandbox.payment_store import Balance, Entry, PaymentOperation, PaymentStore, ended
 from fulfillment.sandbox.schemas import AmountBody, AuthorizeBody, EmptyBody
 from fulfillment.sandbox.store import Store, timestamp
 
@@ -34,7 +34,14 @@ class _Effect:
     amount: int
     currency: str
 
-    def entry(self, authorization_id: str | None, decline: Decline | None) -> Entry:
+    def entry(
+        self,
+        authorization_id: str | None,
+        decline: Decline | None = None,
+        *,
+        waits: bool = False,
+        moves_money: bool = True,
+    ) -> Entry:
         done = authorization_id if self.operation == "authorize" else _new_id(_PREFIXES[self.operation])
         return Entry(
             key=self.key,
@@ -44,18 +51,11 @@ class _Effect:
             authorization_id=authorization_id,
             amount=self.amount,
             currency=self.currency,
-            status="declined" if decline else "succeeded",
+            status="requires_action" if waits else "declined" if decline else "succeeded",
             code=decline.code if decline else None,
             at=timestamp(),
+            moves_money=moves_money,
         )
-
-
-def _succeeded(entry: Entry) -> Answer:
-    fields = asdict(entry)
-    shown = ["id", "status", "amount", "currency", "key"]
-    if entry.operation != "authorize":
-        shown.insert(2, "authorization_id")
-    return Answer(json.dumps({field: fields[field] for field in shown}), effect=entry.key)
 
 
 class PaymentProvider:
@@ -63,15 +63,16 @@ class PaymentProvider:
     Authorizes, captures, voids and refunds, each key once.
     """
 
-    def __init__(self, store: Store, answers: Answers, late_after: timedelta) -> None:
+    def __init__(self, store: Store, answers: Answers, late_after: timedelta, public_url: str) -> None:
         self._store = store
         self._answers = answers
         self._rows = PaymentStore(store)
         self._late_after = late_after
+        self._public_url = public_url
 
     def authorize(self, key: str, body: AuthorizeBody) -> Answer:
         """
-        Hold money on a card.
+        Hold money on a card, or ask its customer to agree first.
 
         Raises:
             Refused: `key_reused`.
@@ -80,7 +81,7 @@ class PaymentProvider:
         def act() -> Answer:
             effect = _Effect(key, "authorize", body.order_id, body.amount, body.currency)
             held = Authorization(_new_id("auth"), body.order_id, body.token, body.amount, body.currency)
-            return self._record(effect, held.id, rules.declined_card(body.token) or held)
+            return self._record(effect, held.id, rules.authorized(held))
 
         return self._answers.once(key, fingerprint("authorize", "", body), act)
 
@@ -128,7 +129,7 @@ class PaymentProvider:
 
     def void(self, authorization_id: str, key: str) -> Answer:
         """
-        Free held money; a voided authorization answers with its first void.
+        Free held money, or ask the customer no more; a voided authorization answers with its first void.
 
         Raises:
             Refused: `key_reused`, `not_found`, `already_captured`.
@@ -138,7 +139,9 @@ class PaymentProvider:
             held = self._authorization(authorization_id)
             first = self._rows.first_void(authorization_id)
             if first:
-                return _succeeded(first)
+                return self._succeeded(first)
+            if held.state in ("waiting", "declined"):
+                return self._end(key, held)
             return self._settle(key, "void", held, rules.voided(held), held.amount)
 
         return self._answers.once(key, fingerprint("void", authorization_id, EmptyBody()), act)
@@ -159,7 +162,7 @@ class PaymentProvider:
 
     def operation(self, key: str) -> dict[str, object]:
         """
-        What this key did, or that it was declined.
+        What this key did, that it was declined, or what its customer is asked.
 
         Raises:
             Refused: `not_found`.
@@ -169,7 +172,7 @@ class PaymentProvider:
             raise Refused("not_found", "no operation has this key")
         fields = ("operation", "status", "id", "authorization_id", "amount", "currency")
         found: dict[str, object] = {"key": key} | {field: getattr(entry, field) for field in fields}
-        return found | ({"code": entry.code} if entry.code else {})
+        return found | ({"code": entry.code} if entry.code else {}) | self._next_action(entry)
 
     def ledger(self, order_id: str | None, after: int, limit: int) -> list[tuple[int, Entry]]:
         """
@@ -207,7 +210,33 @@ class PaymentProvider:
             entry = effect.entry(None if effect.operation == "authorize" else authorization_id, after)
             self._rows.append(entry)
             return declined(after, effect=entry.key)
-        entry = effect.entry(authorization_id, None)
+        waits = after.state == "waiting"
+        entry = effect.entry(authorization_id, waits=waits, moves_money=not waits)
         self._rows.save(after)
         self._rows.append(entry)
-        return _succeeded(entry)
+        return self._succeeded(entry)
+
+    def _end(self, key: str, held: Authorization) -> Answer:
+        """
+        Void what holds nothing; nobody agrees to it any more.
+        """
+        if held.state == "waiting":
+            self._rows.append(ended(self._rows.take_waiting(held.id), "voided"))
+        entry = _Effect(key, "void", held.order_id, held.amount, held.currency).entry(held.id, moves_money=False)
+        self._rows.save(replace(held, state="voided"))
+        self._rows.append(entry)
+        return self._succeeded(entry)
+
+    def _succeeded(self, entry: Entry) -> Answer:
+        fields = asdict(entry)
+        shown = ["id", "status", "amount", "currency", "key"]
+        if entry.operation != "authorize":
+            shown.insert(2, "authorization_id")
+        answer = {field: fields[field] for field in shown} | self._next_action(entry)
+        return Answer(json.dumps(answer), effect=entry.key)
+
+    def _next_action(self, entry: Entry) -> dict[str, object]:
+        if entry.status != "requires_action":
+            return {}
+        url = f"{self._public_url}/payments/authorizations/{entry.id}/action"
+        return {"next_action": {"type": "redirect_to_url", "url": url}}

@@ -16,6 +16,7 @@ from fulfillment.sandbox.exchange import Exchange
 from fulfillment.sandbox.faults import Control, Faults
 from fulfillment.sandbox.outbox import Outbox
 from fulfillment.sandbox.parcels import Carrier
+from fulfillment.sandbox.payment_news import PaymentNews
 from fulfillment.sandbox.payments import PaymentProvider
 from fulfillment.sandbox.settings import SandboxSettings
 from fulfillment.sandbox.store import Store
@@ -33,6 +34,7 @@ class Peer:
 
     store: Store
     provider: PaymentProvider
+    payment_news: PaymentNews
     carrier: Carrier
     outbox: Outbox
     faults: Faults
@@ -60,7 +62,8 @@ async def open_peer(settings: SandboxSettings, stopping: asyncio.Event) -> Async
         faults = Faults(_stored_control(store), settings.seed)
         peer = Peer(
             store=store,
-            provider=PaymentProvider(store, answers, settings.late_after),
+            provider=PaymentProvider(store, answers, settings.late_after, settings.public),
+            payment_news=PaymentNews(store, outbox),
             carrier=Carrier(store, answers, outbox),
             outbox=outbox,
             faults=faults,
@@ -68,7 +71,8 @@ async def open_peer(settings: SandboxSettings, stopping: asyncio.Event) -> Async
         )
         secret = settings.carrier_secret.get_secret_value()
         async with client:
-            pusher = events.EventPusher(outbox, faults, client, str(settings.events_url), secret)
+            urls = {"parcel": str(settings.events_url), "payment": str(settings.payment_events_url)}
+            pusher = events.EventPusher(outbox, faults, client, urls, secret)
             loops = [
                 asyncio.create_task(_keep_running(pusher.run)),
                 asyncio.create_task(_keep_running(lambda: _tick(peer, settings))),

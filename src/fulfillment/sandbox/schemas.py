@@ -16,8 +16,12 @@ ParcelEventType = Literal["picked_up", "in_transit", "delivered", "lost", "retur
 PARCEL_EVENT_TYPES: tuple[str, ...] = get_args(ParcelEventType)
 
 
-def _without_prefix(value: object) -> object:
-    return value.removeprefix("parcel.") if isinstance(value, str) else value
+# What customers agree to or refuse is told by itself.
+PaymentEventType = Literal["disputed", "capture_failed", "authorization_expired"]
+
+
+def _without(prefix: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: value.removeprefix(prefix) if isinstance(value, str) else value)
 
 
 class _Body(BaseModel):
@@ -88,7 +92,23 @@ class ParcelEventBody(_Body):
     What happens to a parcel, with or without the `parcel.` in front.
     """
 
-    type: Annotated[ParcelEventType, BeforeValidator(_without_prefix)]
+    type: Annotated[ParcelEventType, _without("parcel.")]
+
+
+class PaymentEventBody(_Body):
+    """
+    What the provider says happened to a payment, with or without the `payment.` in front.
+    """
+
+    type: Annotated[PaymentEventType, _without("payment.")]
+
+
+class ActionBody(_Body):
+    """
+    Whether the customer agrees to the payment.
+    """
+
+    agree: Annotated[bool, Field(strict=True)]
 
 
 class AdvanceBody(_Body):

@@ -40,10 +40,24 @@ class SandboxSettings(BaseSettings):
     events_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:8000/v1/carriers/sandbox/events"), description="Gets the parcel events."
     )
-    carrier_secret: SecretStr = Field(description="Signs the parcel events: Standard Webhooks secret, `whsec_…`.")
+    payment_events_url: AnyHttpUrl = Field(
+        default=AnyHttpUrl("http://127.0.0.1:8000/v1/payment-providers/sandbox/events"),
+        description="Gets the payment events.",
+    )
+    carrier_secret: SecretStr = Field(description="Signs all events: Standard Webhooks secret, `whsec_…`.")
+    public_url: AnyHttpUrl | None = Field(
+        default=None, description="Where browsers find the sandbox; by default host and port."
+    )
     transit: Seconds = Field(default=timedelta(0), description="Between the automatic steps of a parcel; 0 = off.")
     late_after: Seconds = Field(default=timedelta(seconds=20), description="When `tok_late` does what it was asked.")
     seed: int = Field(default=0, description="Of the random faults, unless `/control` names one.")
+
+    @property
+    def public(self) -> str:
+        """
+        The address of its pages, without a slash at the end.
+        """
+        return str(self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @field_validator("carrier_secret")
     @classmethod

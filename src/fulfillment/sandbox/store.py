@@ -22,6 +22,16 @@ CREATE TABLE IF NOT EXISTS ledger (
 );
 CREATE INDEX IF NOT EXISTS ledger_order ON ledger (order_id, sequence);
 CREATE INDEX IF NOT EXISTS ledger_void ON ledger (authorization_id) WHERE operation = 'void';
+CREATE TABLE IF NOT EXISTS unbooked (
+    key TEXT PRIMARY KEY, order_id TEXT NOT NULL, operation TEXT NOT NULL, id TEXT NOT NULL,
+    authorization_id TEXT NOT NULL, amount INTEGER NOT NULL, currency TEXT NOT NULL, status TEXT NOT NULL, code TEXT,
+    at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS unbooked_authorization ON unbooked (authorization_id);
+CREATE VIEW IF NOT EXISTS operations AS
+    SELECT key, order_id, operation, id, authorization_id, amount, currency, status, code, at FROM ledger
+    UNION ALL
+    SELECT key, order_id, operation, id, authorization_id, amount, currency, status, code, at FROM unbooked;
 CREATE TABLE IF NOT EXISTS authorizations (
     id TEXT PRIMARY KEY, order_id TEXT NOT NULL, token TEXT NOT NULL, amount INTEGER NOT NULL, currency TEXT NOT NULL,
     state TEXT NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL
@@ -37,6 +47,7 @@ CREATE TABLE IF NOT EXISTS parcels (
 CREATE INDEX IF NOT EXISTS parcels_order ON parcels (order_id, sequence);
 CREATE INDEX IF NOT EXISTS parcels_live ON parcels (updated_at)
     WHERE status IN ('booked', 'picked_up', 'in_transit');
+-- What a payment is called stands in `tracking_number` too: state files live longer than names.
 CREATE TABLE IF NOT EXISTS outbox (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, tracking_number TEXT NOT NULL, body TEXT NOT NULL,
     attempts INTEGER NOT NULL, next_at TEXT

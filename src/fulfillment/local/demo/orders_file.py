@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode
-from fulfillment.local.demo.scenarios import DEFAULT_TOKEN, LATER, TOO_LATE, Journey, Scenario
+from fulfillment.local.demo.scenarios import ASKS_CUSTOMER, DEFAULT_TOKEN, LATER, TOO_LATE, Journey, Scenario
 from fulfillment.local.order_lines import BadLine, Json, Line, Mistake, json_object, lines, order_line
 
 BUILT_IN = Path(__file__).with_name("orders.jsonl")
@@ -19,7 +19,7 @@ BUILT_IN = Path(__file__).with_name("orders.jsonl")
 
 _MOST_MISTAKES = 20
 _PIECES: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=0)])
-_UNDONE_LATE = "tok_capture_declined"
+_NEEDS_SOMEBODY = ("tok_capture_declined", ASKS_CUSTOMER)
 _PLAIN = {
     "missing": "is required",
     "extra_forbidden": "is not known here; remove it",
@@ -61,9 +61,9 @@ class FileOrder:
 
     @property
     def arrives(self) -> bool:
-        """Its parcel may simply move on: no undo is to meet it on its way."""
+        """Its parcel may simply move on: no undo is to meet it on its way, and nobody is asked for anything."""
         given = (self.body.get("payment") or {}).get("token")
-        return self.scenario.arrives and given != _UNDONE_LATE
+        return self.scenario.arrives and given not in _NEEDS_SOMEBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +133,8 @@ class _Reader:
             body["shipping_address"] = {**body["shipping_address"], "postal_code": TOO_LATE}
         _validated(self._body_type, body)
         total = _total(body)
+        if scenario.provider and not total.amount:
+            raise BadLine(Mistake("scenario.provider", "there is no payment: the order costs nothing"))
         if total.amount and not body.get("payment") and not scenario.waits_for_card:
             body["payment"] = {"method": "card", "token": DEFAULT_TOKEN}
         self._remember(line.number, body)

@@ -5,6 +5,7 @@ The sandbox's side of the story: moving parcels, and the payment provider's book
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx2
@@ -33,7 +34,7 @@ class Parcels:
 
 
 class PaymentProvider:
-    """What goes wrong at the payment provider on request."""
+    """What goes wrong at the payment provider on request, and what it tells by itself."""
 
     def __init__(self, http: httpx2.AsyncClient, sandbox: str) -> None:
         self._http = http
@@ -46,6 +47,20 @@ class PaymentProvider:
     async def work_again(self) -> None:
         """Nothing goes wrong any more, but for what cards and addresses ask for."""
         await self._control({})
+
+    async def settle(self, action_url: str, *, agree: bool) -> None:
+        """The customer does what the bank asks for, or refuses."""
+        (await self._http.post(action_url, json={"agree": agree})).raise_for_status()
+
+    async def done_under(self, key: str) -> str:
+        """What the provider calls what it did under a key."""
+        answer = await self._http.get(f"{self._sandbox}/payments/operations/{quote(key, safe='')}")
+        return str(answer.raise_for_status().json()["id"])
+
+    async def happen(self, payment: str, event: str) -> None:
+        """The provider tells something of a payment."""
+        path = f"/payments/authorizations/{payment}/events"
+        (await self._http.post(f"{self._sandbox}{path}", json={"type": event})).raise_for_status()
 
     async def _control(self, faults: Mapping[str, Any]) -> None:
         (await self._http.put(f"{self._sandbox}/control", json=faults)).raise_for_status()

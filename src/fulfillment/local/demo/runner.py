@@ -12,11 +12,13 @@ from typing import Any
 
 import httpx2
 
+from fulfillment.domain.attention import Action
 from fulfillment.domain.ids import OrderId
 from fulfillment.local.demo.orders_file import OrdersFile
 from fulfillment.local.demo.outage import Outage
 from fulfillment.local.demo.progress import Board, Progress
 from fulfillment.local.demo.providers import Parcels, PaymentProvider
+from fulfillment.local.demo.scenarios import Customer
 from fulfillment.local.demo.script import Move, Part
 from fulfillment.local.demo.shop import Refused, SeenOrder, Shop
 
@@ -143,7 +145,15 @@ class Runner:
             case Part.PAY:
                 return await self._shop.pay(seen.id, f"{key}-pay-{seen.version}", move.what)
             case Part.ACT:
-                return await self._shop.act(seen.id, f"{key}-act-{seen.version}", move.what)
+                finds_out = move.what == Action.IT_HAPPENED
+                found = await self._payments.done_under(await self._shop.doubted(seen.id)) if finds_out else None
+                return await self._shop.act(seen.id, f"{key}-act-{seen.version}", move.what, found)
+            case Part.CUSTOMER:
+                await self._payments.settle(seen.action_url or "", agree=move.what == Customer.AGREES)
+                return seen
+            case Part.PROVIDER:
+                await self._payments.happen(await self._shop.payment_of(seen.id), move.what)
+                return seen
             case Part.PARCEL:
                 await self._parcels.happen(seen.tracking_number or "", move.what)
                 return seen

@@ -2,7 +2,6 @@
 What is to happen to an order of the file, and how it is to end.
 """
 
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -23,6 +22,8 @@ from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
 DEFAULT_TOKEN = "tok_visa"  # noqa: S105 - the name of a test card
 LATER = ("decisions",)
 """Parts of a scenario that come with later releases."""
+ASKS_CUSTOMER = "tok_action_required"
+"""The card whose bank asks its customer for something."""
 TOO_LATE = "TEST-TOO-LATE"
 """The postal code by which the sandbox's carrier knows the parcels it has picked up before it hears of a cancel."""
 
@@ -37,8 +38,26 @@ class Journey(StrEnum):
     LATE_PICK_UP = "late_pick_up"
 
 
+class Customer(StrEnum):
+    """What the customer does with what their bank asks for."""
+
+    AGREES = "agrees"
+    REFUSES = "refuses"
+    IGNORES = "ignores"
+
+
+class ProviderNews(StrEnum):
+    """What the payment provider tells of the order's payment, long after it was asked."""
+
+    DISPUTES = "disputes"
+    CAPTURE_FAILS = "capture_fails"
+    AUTHORIZATION_EXPIRES = "authorization_expires"
+
+
 _DEADLINES = (FailureCode.PAYMENT_EXPIRED, AttentionReason.HAND_OVER_OVERDUE, AttentionReason.DELIVERY_OVERDUE)
 _FAILED = (OrderStatus.CANCELLING, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.RETURNED)
+
+_PAID = (OrderStatus.AWAITING_SHIPMENT, OrderStatus.SHIPPED, OrderStatus.DELIVERED)
 
 STRAIGHT = ("picked_up", "in_transit", "delivered")
 """The events of a parcel that arrives."""
@@ -51,39 +70,11 @@ _STEPS: dict[Journey, tuple[str, ...]] = {
     Journey.LATE_PICK_UP: STRAIGHT,
 }
 
-CARD_WORDS = {
-    "tok_declined": "card declined",
-    "tok_insufficient_funds": "card without funds",
-    "tok_lost_answer": "the bank's answers are lost",
-    "tok_late": "the bank hangs up and acts later",
-    "tok_flaky": "the bank is away for a moment",
-    "tok_slow": "the bank is slow",
-    "tok_down": "the bank stays away",
-    "tok_capture_declined": "the bank declines the capture",
-    "tok_undo_fails": "the bank gives nothing back",
+_EVENTS = {
+    ProviderNews.DISPUTES: "disputed",
+    ProviderNews.CAPTURE_FAILS: "capture_failed",
+    ProviderNews.AUTHORIZATION_EXPIRES: "authorization_expired",
 }
-"""What the sandbox does with a test card."""
-POSTAL_CODE_WORDS = {
-    "TEST-REFUSED": "the carrier does not go there",
-    "TEST-LOST-ANSWER": "the carrier's answer is lost",
-    "TEST-FLAKY": "the carrier is away for a moment",
-    "TEST-DOWN": "the carrier stays away",
-    "TEST-CANCEL-FAILS": "the carrier cancels nothing",
-    TOO_LATE: "the carrier was faster",
-    "TEST-LOST": "the parcel is lost",
-}
-"""What the sandbox's carrier does with a parcel to such an address."""
-_CARRIER_WORDS = {
-    Journey.NONE: "no word from the carrier",
-    Journey.LOST: "the parcel is lost",
-    Journey.RETURN: "the parcel comes back",
-}
-_OUR_WORDS: dict[FailureCode | AttentionReason | None, str] = {
-    FailureCode.UNKNOWN_SKU: "an article nobody knows",
-    FailureCode.STOCK_SHORT: "an article that is sold out",
-    FailureCode.PAYMENT_EXPIRED: "never pays",
-}
-
 
 _BEFORE_THE_END = tuple(status for status in OrderStatus if not status.is_final)
 
@@ -91,6 +82,12 @@ _BEFORE_THE_END = tuple(status for status in OrderStatus if not status.is_final)
 def _not_final(value: object) -> object:
     if value is not None and value not in _BEFORE_THE_END:
         raise PydanticCustomError("not_before_the_end", f"must be one of {', '.join(_BEFORE_THE_END)}")
+    return value
+
+
+def _paid(value: object) -> object:
+    if value not in _PAID:
+        raise PydanticCustomError("not_paid", f"must be one of {', '.join(_PAID)}")
     return value
 
 
@@ -144,6 +141,9 @@ class Scenario(_Strict):
         carrier: what becomes of the parcel.
         cancel_at: the order is cancelled when it is first seen in this status.
         pay_later: cards, one for each time the order waits for a payment.
+        customer: what the customer does when the bank asks them for something.
+        provider: what the payment provider tells of the payment afterwards.
+        provider_at: it does so when the order is first seen in this status.
         actions: an operator's answers, one for each time the order needs attention.
         expect: where the order is to arrive.
     """
@@ -152,8 +152,18 @@ class Scenario(_Strict):
     carrier: Journey = Journey.DELIVER
     cancel_at: Annotated[OrderStatus | None, BeforeValidator(_not_final)] = None
     pay_later: Annotated[tuple[Token, ...], BeforeValidator(_some)] = ()
+    customer: Customer = Customer.AGREES
+    provider: ProviderNews | None = None
+    provider_at: Annotated[OrderStatus, BeforeValidator(_paid)] = OrderStatus.DELIVERED
     actions: Annotated[tuple[Action, ...], BeforeValidator(_some)] = ()
     expect: Expectation | None = None
+
+    @field_validator("provider_at")
+    @classmethod
+    def _something_is_told(cls, value: OrderStatus, info: ValidationInfo) -> OrderStatus:
+        if "provider" in info.data and info.data["provider"] is None:
+            raise PydanticCustomError("nothing_told", "says when, so `provider` must say what")
+        return value
 
     @property
     def expected(self) -> Expectation:
@@ -178,7 +188,7 @@ class Scenario(_Strict):
     @property
     def arrives(self) -> bool:
         """The parcel may simply move on until it is delivered."""
-        somebody_acts = self.cancel_at or self.pay_later or self.actions
+        somebody_acts = self.cancel_at or self.pay_later or self.actions or self.provider
         return self.carrier is Journey.DELIVER and not somebody_acts and self.expected.status.is_final
 
     @property
@@ -211,23 +221,16 @@ class Scenario(_Strict):
         return self.expected.code is AttentionReason.LATE_EVENT
 
     @property
+    def provider_event(self) -> str | None:
+        """What the payment provider tells, in its own words."""
+        return _EVENTS[self.provider] if self.provider else None
+
+    @property
+    def needs_customer(self) -> bool:
+        """Something is said about the customer, so the bank is to ask them."""
+        return "customer" in self.model_fields_set
+
+    @property
     def parcels(self) -> int:
         """How many parcels are sent."""
         return 1 + self.actions.count(Action.RESHIP)
-
-    def summary(self) -> Iterator[str]:
-        """What is special about it, in words; what an operator does is told with what is asked."""
-        if self.expected.code in _OUR_WORDS:
-            yield _OUR_WORDS[self.expected.code]
-        if self.meets_outage:
-            yield "the bank is away for the capture"
-        if self.token and self.token != DEFAULT_TOKEN:
-            yield CARD_WORDS.get(self.token, self.token)
-        if self.pay_later:
-            yield "pays later" if len(self.pay_later) == 1 else f"pays later, with card {len(self.pay_later)}"
-        if self.cancel_at:
-            yield f"cancelled while {self.cancel_at.replace('_', ' ')}"
-        if self.carrier in _CARRIER_WORDS:
-            yield _CARRIER_WORDS[self.carrier]
-        if self.moves_late:
-            yield "leaves all the same"

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from fulfillment.domain.attention import Action
 from fulfillment.domain.orders import TRANSITIONS, FailureCode, OrderStatus
-from fulfillment.local.demo.scenarios import STRAIGHT, Scenario
+from fulfillment.local.demo.scenarios import STRAIGHT, Customer, Scenario
 from fulfillment.local.demo.shop import SeenOrder
 
 # What a provider does late (`tok_late`) is done then.
@@ -22,13 +22,15 @@ class Part(StrEnum):
 
     CANCEL = "cancel_at"
     PAY = "pay_later"
+    CUSTOMER = "customer"
+    PROVIDER = "provider"
     ACT = "actions"
     PARCEL = "carrier"
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One thing to be done: a card given, an operator's answer, an event of the parcel, or a cancellation."""
+    """One thing to be done: a card given, an operator's answer, an event of parcel or payment, or a cancellation."""
 
     part: Part
     what: str = ""
@@ -52,6 +54,11 @@ class Script:
         self._lets_pass = scenario.lets_pass
         self._is_found_waiting = scenario.expected.status is OrderStatus.DELIVERED
         self._moves_late = scenario.moves_late
+        self._customer = scenario.customer
+        self._needs_customer = scenario.needs_customer
+        self._news = scenario.provider_event
+        self._tells_at = scenario.provider_at if scenario.provider else None
+        self._told_late = False
         self._moved_at = -1
 
     @property
@@ -63,6 +70,11 @@ class Script:
         """News of the order: what cannot come any more is not waited for."""
         if seen.asks:
             self.asked.setdefault(seen.asks, [])
+        if seen.action_url:
+            self._needs_customer = False
+        if self._tells_at and not _may_become(seen.status, self._tells_at):
+            self.remarks.append(f"{Part.PROVIDER}: the order was not seen {self._tells_at}")
+            self._tells_at, self.deviates = None, True
         at = self._cancel_at
         if at and not _may_become(seen.status, at):
             self.remarks.append(f"cancel_at: the order was not seen {at}")
@@ -74,13 +86,19 @@ class Script:
         """What is to be done now that the service knows of what was done last."""
         if seen.version <= self._moved_at:
             return None
-        return Move(Part.CANCEL) if self._cancel_at is seen.status else self._next(seen)
+        if self._cancel_at is seen.status:
+            return Move(Part.CANCEL)
+        if self._tells_at is seen.status and self._news:
+            return Move(Part.PROVIDER, self._news)
+        return self._next(seen)
 
     def _next(self, seen: SeenOrder) -> Move | None:
         match seen.status:
             case OrderStatus.NEEDS_ATTENTION if not self._is_finding_out(seen):
                 return _first(Part.ACT, self._answers)
             case OrderStatus.AWAITING_PAYMENT if not self._is_cancelled:
+                if self._acts(seen):
+                    return Move(Part.CUSTOMER, self._customer)
                 return _first(Part.PAY, self._cards)
             # Whether the carrier was faster than a cancellation is for the carrier to say.
             case OrderStatus.AWAITING_SHIPMENT | OrderStatus.SHIPPED if not self._is_kept_back(seen):
@@ -100,6 +118,8 @@ class Script:
                 self._cards.popleft()
             case Part.PARCEL:
                 self._events.popleft()
+            case Part.PROVIDER:
+                self._tells_at, self._told_late = None, seen.status.is_final
             case Part.ACT:
                 self.asked.setdefault(seen.asks or "", []).append(move.what)
                 self._answered(Action(self._answers.popleft()))
@@ -112,6 +132,8 @@ class Script:
                 self._cancel_at = None
             case Part.PAY:
                 self._cards.clear()
+            case Part.PROVIDER:
+                self._tells_at = None
             case _:
                 self._answers.clear()
         # An order may well be expected to be too far to be cancelled.
@@ -121,18 +143,26 @@ class Script:
     def rests(self, seen: SeenOrder) -> bool:
         """Nobody is going to do anything about the order, except for the carrier."""
         pays = self._cards and _may_become(seen.status, OrderStatus.AWAITING_PAYMENT)
-        return seen.version > self._moved_at and not (self._cancel_at or self._answers or pays)
+        to_come = self._cancel_at or self._tells_at or self._answers or pays or self._acts(seen)
+        return seen.version > self._moved_at and not to_come
 
     def waits_in_vain(self, seen: SeenOrder) -> bool:
         """The order waits for somebody who does not come."""
         waits = seen.status is OrderStatus.NEEDS_ATTENTION and not self._answers
         if seen.status is OrderStatus.AWAITING_PAYMENT:
-            waits = not (self._cards or self._is_cancelled or self._lets_pass is FailureCode.PAYMENT_EXPIRED)
+            acts = self._acts(seen) or self._cards or self._is_cancelled
+            waits = not (acts or self._lets_pass is FailureCode.PAYMENT_EXPIRED)
         return waits and seen.version > self._moved_at and self._cancel_at is not seen.status
 
     def is_to_come_late(self, seen: SeenOrder) -> bool:
-        """The order has ended, but the carrier takes its parcel all the same, and an operator looks at that."""
-        return self._moves_late and seen.status.is_final and bool(seen.tracking_number and self._answers)
+        """
+        The order has ended, but the carrier takes its parcel all the same, or its payment is disputed; and an operator
+        looks at that.
+        """
+        if self._moves_late and seen.status.is_final:
+            return bool(seen.tracking_number and self._answers)
+        is_asked = self._told_late and (bool(self._answers) or seen.version <= self._moved_at)
+        return seen.status.is_final and (self._tells_at is seen.status or is_asked)
 
     def waits_for(self, seen: SeenOrder) -> str | None:
         """Who or what is to move an order next, in words; None once it has ended."""
@@ -152,10 +182,16 @@ class Script:
         """What was never asked for, once the order is over."""
         parts = {Part.PAY: list(self._cards), Part.ACT: [str(answer) for answer in self._answers]}
         unused = [f"{part}: nobody asked for {', '.join(rest)}" for part, rest in parts.items() if rest]
+        if self._needs_customer:
+            unused.append(f"{Part.CUSTOMER}: the bank asked for nothing")
         return [*unused, *([f"{Part.CANCEL}: the order was not seen {self._cancel_at}"] if self._cancel_at else [])]
 
     def _is_kept_back(self, seen: SeenOrder) -> bool:
         return not seen.tracking_number or (self._is_cancelled and seen.status is not OrderStatus.SHIPPED)
+
+    def _acts(self, seen: SeenOrder) -> bool:
+        """The customer does something about what the bank asks for."""
+        return seen.action_url is not None and self._customer is not Customer.IGNORES
 
     def _answered(self, action: Action) -> None:
         if action is Action.RESHIP:
@@ -166,8 +202,8 @@ class Script:
             self._events = deque(STRAIGHT)
 
     def _is_finding_out(self, seen: SeenOrder) -> bool:
-        asks_again = bool(self._answers) and self._answers[0] == Action.RETRY_LOOKUP
-        return asks_again and datetime.now(UTC) < seen.updated_at + _FINDING_OUT
+        looks_it_up = bool(self._answers) and self._answers[0] in (Action.RETRY_LOOKUP, Action.IT_HAPPENED)
+        return looks_it_up and datetime.now(UTC) < seen.updated_at + _FINDING_OUT
 
 
 def _first(part: Part, rest: Sequence[str]) -> Move | None:

@@ -5,7 +5,7 @@ The service as a shop sees it: over HTTP, patient with a service that is busy or
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 from urllib.parse import quote
@@ -15,6 +15,7 @@ import httpx2
 
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
+from fulfillment.domain.operations import OperationKind
 from fulfillment.domain.orders import AttentionReason, OrderStatus, PaymentStatus
 from fulfillment.local.callers import OPERATOR, SHOP
 from fulfillment.local.demo.errors import DemoError
@@ -49,6 +50,7 @@ class SeenOrder:
     carrier: str | None
     tracking_number: str | None
     payment: str
+    action_url: str | None
     authorized: Money
     captured: Money
     refunded: Money
@@ -64,10 +66,11 @@ class SeenOrder:
             status=OrderStatus(order["status"]),
             version=order["version"],
             code=order["failure"]["code"] if order["failure"] else None,
-            asks=_question(order),
+            asks=order["attention"]["reason"] if order["attention"] else None,
             carrier=parcel.get("carrier"),
             tracking_number=parcel.get("tracking_number"),
             payment=order["payment"]["status"],
+            action_url=(order["payment"]["next_action"] or {}).get("url"),
             authorized=Money(**order["payment"]["authorized"]),
             captured=Money(**order["payment"]["captured"]),
             refunded=Money(**order["payment"]["refunded"]),
@@ -95,6 +98,7 @@ class Receipt:
             carrier=None,
             tracking_number=None,
             payment=PaymentStatus.NONE,
+            action_url=None,
             authorized=nothing,
             captured=nothing,
             refunded=nothing,
@@ -132,7 +136,16 @@ class Shop:
 
     async def read(self, order_id: OrderId) -> SeenOrder:
         """One order, written down or not."""
-        return SeenOrder.of((await self._send(SHOP, "GET", _path(order_id))).json())
+        return await self._seen((await self._send(SHOP, "GET", _path(order_id))).json())
+
+    async def payment_of(self, order_id: OrderId) -> str:
+        """What the provider calls the order's last payment."""
+        operations = await self._send(OPERATOR, "GET", f"{_path(order_id)}/operations", params={"limit": _PAGE})
+        return next(
+            str(operation["provider_reference"])
+            for operation in reversed(operations.json()["items"])
+            if operation["kind"] == OperationKind.AUTHORIZE and operation["provider_reference"]
+        )
 
     async def cancel(self, order_id: OrderId, key: str) -> SeenOrder:
         """Cancel an order; what is told may be from a moment before."""
@@ -142,9 +155,14 @@ class Shop:
         """Give an order a card; what is told may be from a moment before."""
         return await self._change(SHOP, f"{_path(order_id)}/payment", key, {"method": "card", "token": token})
 
-    async def act(self, order_id: OrderId, key: str, action: str) -> SeenOrder:
-        """Answer what an order asks an operator."""
-        return await self._change(OPERATOR, f"{_path(order_id)}/actions/{action}", key, {"reason": _REASON})
+    async def act(self, order_id: OrderId, key: str, action: str, provider_reference: str | None = None) -> SeenOrder:
+        """Answer what an order asks an operator, who may have found out what the provider calls its payment."""
+        found = {"provider_reference": provider_reference} if provider_reference else {}
+        return await self._change(OPERATOR, f"{_path(order_id)}/actions/{action}", key, {"reason": _REASON, **found})
+
+    async def doubted(self, order_id: OrderId) -> str:
+        """Key of what an operator is to find out about."""
+        return str((await self._questions(AttentionReason.OUTCOME_UNKNOWN))[str(order_id)]["operation"])
 
     async def placed_since(self, moment: datetime) -> AsyncIterator[SeenOrder]:
         """Every order accepted at or after a moment."""
@@ -152,13 +170,29 @@ class Shop:
         while True:
             page = (await self._send(SHOP, "GET", "/v1/orders", params=query)).json()
             for order in page["items"]:
-                yield SeenOrder.of(order)
+                yield await self._seen(order)
             if page["next_cursor"] is None:
                 return
             query["cursor"] = page["next_cursor"]
 
     async def _change(self, role: str, path: str, key: str, body: Mapping[str, str]) -> SeenOrder:
-        return SeenOrder.of((await self._send(role, "POST", path, json=body, headers={"Idempotency-Key": key})).json())
+        return await self._seen(
+            (await self._send(role, "POST", path, json=body, headers={"Idempotency-Key": key})).json()
+        )
+
+    async def _seen(self, order: Mapping[str, Any]) -> SeenOrder:
+        """An order that has ended does not tell itself what it still asks."""
+        seen = SeenOrder.of(order)
+        if not (seen.status.is_final and order["actions"]):
+            return seen
+        is_disputed = order["id"] in await self._questions(AttentionReason.PROVIDER_DISPUTE)
+        return replace(seen, asks=AttentionReason.PROVIDER_DISPUTE if is_disputed else AttentionReason.LATE_EVENT)
+
+    async def _questions(self, reason: AttentionReason) -> dict[str, Mapping[str, Any]]:
+        """What operators are asked for this reason, by order; the oldest of them, if there are very many."""
+        query: dict[str, str | int] = {"reason": reason, "limit": _PAGE}
+        items = (await self._send(OPERATOR, "GET", "/v1/attention", params=query)).json()["items"]
+        return {item["order_id"]: item for item in items}
 
     async def _send(
         self,
@@ -190,13 +224,6 @@ class Shop:
 
 def _path(order_id: OrderId) -> str:
     return f"/v1/orders/{order_id}"
-
-
-def _question(order: Mapping[str, Any]) -> str | None:
-    """What is asked of an operator; an order that has ended has answers to choose from only about a late event."""
-    if order["attention"]:
-        return str(order["attention"]["reason"])
-    return AttentionReason.LATE_EVENT if order["actions"] else None
 
 
 def _checked(answer: httpx2.Response) -> httpx2.Response:
