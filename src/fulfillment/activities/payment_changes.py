@@ -17,7 +17,7 @@ def authorized(
     order_id: OrderId,
     key: str,
     amount: Money,
-    during: OrderStatus,
+    during: tuple[OrderStatus, ...],
     path: tuple[OrderStatus, ...] = (),
     *,
     actor: str = SYSTEM,
@@ -27,7 +27,7 @@ def authorized(
         order_id=order_id,
         facts=(_fact(EventKind.PAYMENT_AUTHORIZED, key, amount, actor),),
         path=path,
-        during=(during,),
+        during=during,
         values={"payment_status": PaymentStatus.AUTHORIZED, "authorized": amount.amount, **_NOTHING_TO_DO},
     )
 
@@ -65,12 +65,12 @@ def captured(
     )
 
 
-def declined(order_id: OrderId, key: str, refusal: str, during: OrderStatus, actor: str = SYSTEM) -> Change:
+def declined(order_id: OrderId, key: str, refusal: str, during: tuple[OrderStatus, ...], actor: str = SYSTEM) -> Change:
     """The issuer of the card that `actor` gave says no."""
     return Change(
         order_id=order_id,
         facts=(_declined(key, refusal, actor),),
-        during=(during,),
+        during=during,
         values={"payment_status": PaymentStatus.FAILED, **_NOTHING_TO_DO},
     )
 
@@ -87,12 +87,12 @@ def declined_for_now(order_id: OrderId, key: str, refusal: str, n: int, during: 
     )
 
 
-def voided(order_id: OrderId, key: str, amount: Money, during: OrderStatus) -> Change:
+def voided(order_id: OrderId, key: str, amount: Money, during: tuple[OrderStatus, ...]) -> Change:
     """The money that was set aside, or was to be, is free again."""
     return Change(
         order_id=order_id,
         facts=(_fact(EventKind.PAYMENT_VOIDED, key, amount),),
-        during=(during,),
+        during=during,
         values={"payment_status": PaymentStatus.VOIDED, "authorized": 0, **_NOTHING_TO_DO, **_TOKEN_IS_SPENT},
     )
 

@@ -159,10 +159,10 @@ def _authorization(request: AuthorizePayment, operation: Operation, answer: Answ
     order_id, key, actor, during = request.order_id, operation.key, operation.actor, _authorizing(request)
     if not answer.refusal:
         path = (OrderStatus.PROCESSING,) if request.resumes else ()
-        return payment_changes.authorized(order_id, key, request.amount, during, path, actor=actor)
+        return payment_changes.authorized(order_id, key, request.amount, (during,), path, actor=actor)
     if request.another_card or request.resumes:
         return payment_changes.declined_for_now(order_id, key, answer.refusal, request.n, during, actor)
-    return payment_changes.declined(order_id, key, answer.refusal, during, actor)
+    return payment_changes.declined(order_id, key, answer.refusal, (during,), actor)
 
 
 def _authorizing(request: AuthorizePayment) -> OrderStatus:
@@ -172,7 +172,7 @@ def _authorizing(request: AuthorizePayment) -> OrderStatus:
 def _capture(request: CapturePayment, key: str, answer: Answer) -> Change:
     during = _capturing(request)
     if answer.refusal:
-        return payment_changes.declined(request.order_id, key, answer.refusal, during)
+        return payment_changes.declined(request.order_id, key, answer.refusal, (during,))
     path = () if request.shipped else (OrderStatus.AWAITING_SHIPMENT,)
     return payment_changes.captured(request.order_id, key, request.amount, during, path)
 

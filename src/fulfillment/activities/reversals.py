@@ -97,8 +97,8 @@ class _Payment:
         return tuple(entry for entry in others if entry.may_have_happened)
 
     @property
-    def during(self) -> OrderStatus:
-        """Where the order is meanwhile."""
+    def during(self) -> tuple[OrderStatus, ...]:
+        """Where the order may be meanwhile."""
         return _during(self.request)
 
 
@@ -139,6 +139,9 @@ class PaymentReversals:
         if authorization.state is not OperationState.DONE and not payment.was_ended:
             found = await self._find_authorization(payment)
             if found is not None and found.refusal:
+                if payment.request.replaces:
+                    declined = (authorization.key, found.refusal, payment.during)
+                    await self._apply(payment_changes.declined(payment.request.order_id, *declined))
                 return await self._abandon(payment.void.key, authorization.key)
             # One that is not done but has a name is ended all the same: nothing can come of it any more.
             reference = found.reference if found else reference
@@ -265,7 +268,7 @@ class PaymentReversals:
             kind=kind,
             n=request.n,
             provider=self._provider,
-            during=(_during(request),),
+            during=_during(request),
             amount=amount,
         )
         async with self._database.statement() as connection:
@@ -278,8 +281,9 @@ def _kind(request: ReversePayment) -> OperationKind:
     return OperationKind.CLOSE if request.replaces else OperationKind.VOID
 
 
-def _during(request: ReversePayment) -> OrderStatus:
-    return OrderStatus.AWAITING_PAYMENT if request.replaces else OrderStatus.CANCELLING
+def _during(request: ReversePayment) -> tuple[OrderStatus, ...]:
+    # An order that was amended to cost nothing is processed already.
+    return (OrderStatus.AWAITING_PAYMENT, OrderStatus.PROCESSING) if request.replaces else (OrderStatus.CANCELLING,)
 
 
 def _entry(void: Operation, kind: OperationKind, n: int) -> Entry | None:
