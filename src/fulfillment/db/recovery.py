@@ -253,7 +253,12 @@ async def enter(connection: Writing, order_id: OrderId, provider: str, found: Se
 
 _PAID = (
     update(orders)
-    .where(orders.c.id == _ORDER, orders.c.status == literal(OrderStatus.AWAITING_PAYMENT.value))
+    .where(
+        orders.c.id == _ORDER,
+        orders.c.status == literal(OrderStatus.AWAITING_PAYMENT.value),
+        # One that waits for its customer is asked about, where it waits.
+        orders.c.payment_next_action.is_(None),
+    )
     .values(status=OrderStatus.PROCESSING.value, version=orders.c.version + 1, updated_at=func.now())
 )
 
