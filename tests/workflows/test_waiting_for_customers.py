@@ -2,13 +2,11 @@
 The bank asks the customer for something: the order waits for that, or for another card, and never for both at once.
 """
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from fulfillment.domain.attention import Action
 from fulfillment.domain.errors import (
     CannotTell,
     DomainError,
@@ -16,36 +14,17 @@ from fulfillment.domain.errors import (
     PaymentDeclined,
     PaymentUnavailable,
     ProviderUnavailable,
-    UndoRefused,
 )
-from fulfillment.domain.money import Money
-from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
+from fulfillment.domain.orders import FailureCode, OrderStatus
 from tests.fakes.activities import Script
-from tests.fakes.orders import TERMS, a_line, an_order
+from tests.fakes.orders import TERMS, an_order
 from tests.workflows.rows import case, row
 from tests.workflows.running import RunningOrders
-from tests.workflows.stories import AUTHORIZE, BOOK, BOTH, CAPTURE, PLACE, REVERSE, Story, begun, code_of_refusal
+from tests.workflows.stories import AUTHORIZE, BOOK, BOTH, CAPTURE, PLACE, begun
+from tests.workflows.waiting import asked_for, reversed_as, waiting
 
 CANCELLED = (OrderStatus.CANCELLED, FailureCode.CANCELLED)
 UNAVAILABLE = (OrderStatus.REJECTED, FailureCode.PAYMENT_UNAVAILABLE)
-
-
-async def waiting(orders: RunningOrders) -> Story:
-    """An order whose customer is asked to agree to its first card."""
-    orders.script.asks_customer = True
-    story = await begun(orders, an_order())
-    await story.rests(AUTHORIZE)
-    return story
-
-
-def asked_for(script: Script) -> list[tuple[int, bool]]:
-    """The numbers of the authorisations, and which were only asked about."""
-    return [(request.n, request.resumes) for request in script.requests(AUTHORIZE)]
-
-
-def reversed_as(script: Script) -> list[tuple[int, bool]]:
-    """The authorisations that were reversed, and whether something took their place."""
-    return [(request.authorization, request.replaces) for request in script.requests(REVERSE)]
 
 
 @row("W01")
@@ -175,115 +154,6 @@ async def test_it_is_cancelled_while_the_next_look_is_waited_for(
     assert (reversed_as(script), len(script.attempts(AUTHORIZE))) == ([(1, False)], 2)
 
 
-@row("W12")
-async def test_another_card_takes_the_place_of_the_payment_that_waits(orders: RunningOrders, script: Script) -> None:
-    story = await waiting(orders)
-    script.asks_customer = False
-    await story.pay("tok_another")
-    await story.rests(CAPTURE)
-
-    assert await story.ends_delivered()
-    assert script.steps[:6] == [PLACE, AUTHORIZE, REVERSE, "take_payment", AUTHORIZE, BOOK]
-    assert (asked_for(script), reversed_as(script)) == ([(1, False), (2, False)], [(1, True)])
-    assert [request.authorization for request in script.requests(CAPTURE)] == [2]
-
-
-@row("W13")
-async def test_another_card_may_ask_its_customer_too(orders: RunningOrders, script: Script) -> None:
-    story = await waiting(orders)
-    await story.pay("tok_another")
-    await story.rests(AUTHORIZE, 2)
-    await story.agrees()
-    await story.rests(CAPTURE)
-
-    assert await story.ends_delivered()
-    assert (asked_for(script), reversed_as(script)) == ([(1, False), (2, False), (2, True)], [(1, True)])
-
-
-@row("W14")
-async def test_another_card_is_refused_while_somebody_looks_and_nothing_is_lost(
-    orders: RunningOrders, script: Script
-) -> None:
-    story = await waiting(orders)
-    script.hold(AUTHORIZE)
-    await story.agrees()
-    await script.reached(AUTHORIZE, 2)
-
-    assert await code_of_refusal(story.pay("tok_another")) == "payment_not_awaited"
-    script.release(AUTHORIZE)
-    await story.rests(CAPTURE)
-    assert await story.ends_delivered()
-    assert ("take_payment" in script.steps, reversed_as(script)) == (False, [])
-
-
-@row("W15")
-async def test_nobody_agrees_to_an_amount_the_order_does_not_cost(orders: RunningOrders, script: Script) -> None:
-    story = await waiting(orders)
-    await story.amend()
-    await story.rests(REVERSE)
-    await story.tell("authorized", id="of the old amount")
-    script.asks_customer = False
-    await story.pay("tok_another")
-    await story.rests(CAPTURE)
-
-    assert await story.ends_delivered()
-    assert reversed_as(script) == [(1, True)]
-    assert [(request.n, request.amount) for request in script.requests(AUTHORIZE)] == [
-        (1, Money(3000, "EUR")),
-        (2, Money(7500, "EUR")),
-    ]
-
-
-@row("W16")
-async def test_an_amendment_that_costs_the_same_is_agreed_to_already(orders: RunningOrders, script: Script) -> None:
-    story = await waiting(orders)
-    await story.amend(a_line(quantity=1, price=3000))
-    await story.agrees()
-    await story.rests(CAPTURE)
-
-    assert await story.ends_delivered()
-    assert reversed_as(script) == []
-
-
-@row("W17")
-async def test_an_order_that_is_amended_to_nothing_lets_go_of_its_payment(
-    orders: RunningOrders, script: Script
-) -> None:
-    story = await waiting(orders)
-    await story.amend(a_line(price=0))
-    await story.rests(BOOK)
-
-    assert await story.ends_delivered()
-    assert (reversed_as(script), CAPTURE in script.steps) == ([(1, True)], False)
-
-
-@row("W18")
-async def test_the_customer_may_move_meanwhile(orders: RunningOrders, script: Script) -> None:
-    story = await waiting(orders)
-    await story.readdress()
-    await story.agrees()
-    await story.rests(CAPTURE)
-
-    assert await story.ends_delivered()
-    assert (len(script.requests("readdress_order")), reversed_as(script)) == (1, [])
-
-
-@row("W19")
-async def test_new_lines_wait_until_somebody_has_looked(orders: RunningOrders, script: Script) -> None:
-    story = await waiting(orders)
-    script.hold(AUTHORIZE)
-    await story.agrees()
-    await script.reached(AUTHORIZE, 2)
-    amended = asyncio.create_task(code_of_refusal(story.amend()))
-    await story.took_up(1)
-    script.release(AUTHORIZE)
-
-    assert await amended == "order_not_amendable"
-    await story.rests(CAPTURE)
-    assert await story.ends_delivered()
-    assert "amend_order" not in script.steps
-
-
 @row("W20")
 async def test_of_two_events_at_once_none_is_acted_on_twice(orders: RunningOrders, script: Script) -> None:
     story = await waiting(orders)
@@ -317,29 +187,6 @@ async def test_an_event_that_is_faster_than_the_answer_is_a_reason_to_look(
     assert "request_attention" not in script.steps
 
 
-@pytest.mark.parametrize(
-    ("failure", "reason"),
-    [
-        case("W24", UndoRefused("key"), AttentionReason.UNDO_FAILED),
-        case("W25", PaymentUnavailable(), AttentionReason.UNDO_FAILED),
-        case("W26", CannotTell("key"), AttentionReason.OUTCOME_UNKNOWN),
-    ],
-)
-async def test_nothing_takes_the_place_of_a_payment_that_cannot_be_ended(
-    failure: DomainError, reason: AttentionReason, orders: RunningOrders, script: Script
-) -> None:
-    story = await waiting(orders)
-    script.always_fail(REVERSE, failure)
-    await story.pay("tok_another")
-    await story.asked(reason)
-    script.fail(REVERSE)
-    await story.act(Action.RESOLVED_BY_HAND if reason is AttentionReason.UNDO_FAILED else Action.RETRY_LOOKUP)
-
-    assert await story.ends() is OrderStatus.REJECTED
-    assert (story.closed_as, "take_payment" in script.steps) == (UNAVAILABLE, False)
-    assert reversed_as(script)[:2] == [(1, True), (1, False)]
-
-
 @pytest.mark.parametrize("failure", [case("W27", PaymentUnavailable()), case("W28", CannotTell("key"))])
 async def test_a_payment_nobody_can_tell_about_is_undone(
     failure: DomainError, orders: RunningOrders, script: Script
@@ -350,20 +197,6 @@ async def test_a_payment_nobody_can_tell_about_is_undone(
 
     assert await story.ends() is OrderStatus.REJECTED
     assert (story.undone(), story.closed_as, reversed_as(script)) == (BOTH, UNAVAILABLE, [(1, False)])
-
-
-@row("W29")
-async def test_it_is_cancelled_while_its_payment_is_ended(orders: RunningOrders, script: Script) -> None:
-    story = await waiting(orders)
-    script.always_fail(REVERSE, ProviderUnavailable("payment provider"))
-    await story.pay("tok_another")
-    await script.reached(REVERSE)
-    await story.cancel()
-    script.fail(REVERSE)
-
-    assert await story.ends() is OrderStatus.CANCELLED
-    assert (story.closed_as, "take_payment" in script.steps) == (CANCELLED, False)
-    assert reversed_as(script)[-1] == (1, False)
 
 
 @row("W30")
