@@ -1,6 +1,6 @@
 # One word per task: `make help` lists them. Needs Python 3.11 or newer and a package registry; no root, no Docker.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint format bench faults chaos fuzz clean uv
+.PHONY: help demo up test check lint format bench faults chaos fuzz stripe clean uv
 
 UV_VERSION := 0.13.9
 
@@ -28,9 +28,9 @@ demo: uv ## Place orders over HTTP and follow each to the door (ORDERS=file for 
 up: uv ## Run the whole service on this machine until Ctrl-C
 	$(RUN) fulfillment dev
 
-# Those that take a machine for themselves run by themselves: see `check`, `bench`, `faults`, `chaos` and `fuzz`.
+# Those that take a machine for themselves run by themselves: see `check`, `bench`, `faults`, `chaos`, `fuzz` and `stripe`.
 test: uv ## Run the tests (ARGS for pytest)
-	$(RUN) --group test pytest -n auto $(addprefix --ignore=tests/,faults chaos fuzz bench demo/test_demo.py) $(ARGS)
+	$(RUN) --group test pytest -n auto $(addprefix --ignore=tests/,faults chaos fuzz bench stripe demo/test_demo.py docs/test_documents.py) $(ARGS)
 
 check: uv ## Run everything that CI runs
 	PATH="$(abspath $(dir $(OWN_UV))):$$PATH" bash .ci/run
@@ -38,7 +38,7 @@ check: uv ## Run everything that CI runs
 lint: uv ## Check style, types and import rules
 	$(RUN) --group test --group quality ruff check
 	$(RUN) --group test --group quality ruff format --check
-	$(RUN) --group test --group fuzz --group quality mypy
+	$(RUN) --group test --group fuzz --group stripe --group quality mypy
 	$(RUN) --group test --group quality lint-imports
 
 format: uv ## Put the code into its standard form
@@ -56,6 +56,9 @@ chaos: uv ## Kill processes in the middle of orders and check that everything ad
 
 fuzz: uv ## Send random requests, judged by the service's own OpenAPI document (ARGS=--help)
 	$(RUN) --group test --group fuzz python -m tests.fuzz $(ARGS)
+
+stripe: uv ## Test the Stripe adapter against a stateful stand-in of Stripe (ARGS for pytest)
+	$(RUN) --group test --group stripe pytest -n auto tests/stripe $(ARGS)
 
 clean: ## Remove what running, testing and checking left behind
 	rm -rf .local .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .ci/openapi/node_modules .coverage* dist build

@@ -12,13 +12,17 @@ import httpx2
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
+from fulfillment.activities.carriers import Carriers, Partner
+from fulfillment.activities.circuit import Circuit, reporting
 from fulfillment.activities.new_orders import NewOrders
 from fulfillment.activities.orders import SqlOrderActivities
 from fulfillment.activities.payments import LedgeredPaymentActivities
+from fulfillment.activities.providers import Asking
 from fulfillment.activities.recovery import CarrierRecords, LedgeredRecoveryActivities, PaymentRecords
 from fulfillment.activities.shipping import LedgeredShippingActivities
 from fulfillment.contracts.converter import data_converter
 from fulfillment.contracts.encryption import Cipher
+from fulfillment.contracts.naming import TaskQueue
 from fulfillment.contracts.options import attempts_within
 from fulfillment.contracts.orders import Terms
 from fulfillment.contracts.payments import PaymentActivities
@@ -26,11 +30,18 @@ from fulfillment.contracts.recovery import RecoveryActivities
 from fulfillment.contracts.shipping import ShippingActivities
 from fulfillment.contracts.steps import OrderActivities
 from fulfillment.db.engine import Database, connect
+from fulfillment.domain.errors import CarrierUnavailable
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
-from fulfillment.gateways.payments import HttpPaymentGateway
+from fulfillment.gateways.payments import HttpPaymentGateway, PaymentGateway
+from fulfillment.gateways.stripe_extra import stripe_gateway
+from fulfillment.gateways.stripe_reader import stripe_reader
+from fulfillment.inbound_events import ReadEvent
 from fulfillment.process import CannotListen
 from fulfillment.settings import Internal, Orders, Settings
+from fulfillment.settings import Worker as WorkerSettings
+from fulfillment.settings.providers import Carriers as CarrierSettings
+from fulfillment.settings.providers import Payments
 from fulfillment.telemetry.health import Health
 from fulfillment.telemetry.internal import InternalServer
 from fulfillment.temporal_profile import TemporalUnreachable, load_profile
@@ -103,25 +114,68 @@ async def temporal_client(settings: Settings, runtime: Runtime | None = None) ->
 async def activities(settings: Settings, database: Database) -> AsyncIterator[Activities]:
     """The activities, with one pool of HTTP connections to the providers."""
     cipher = Cipher(settings.encryption.ring())
-    async with httpx2.AsyncClient(follow_redirects=False) as http:
-        payments = ProviderClient(
-            http, provider="payment provider", url=settings.payments.url, timeout=settings.payments.timeout
-        )
-        carriers = ProviderClient(
-            http, provider="carrier", url=settings.carriers.url, timeout=settings.carriers.timeout
-        )
-        gateway, carrier, lived_by = HttpPaymentGateway(payments), HttpCarrier(carriers), terms(settings.orders)
+    async with (
+        httpx2.AsyncClient(follow_redirects=False) as http,
+        _payment_gateway(settings.payments, http) as gateway,
+    ):
+        lived_by = terms(settings.orders)
+        circuit = _circuit(settings.worker, TaskQueue.PAYMENTS, settings.payments.name)
+        carriers = _carriers(settings, database, http)
         yield Activities(
             orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window),
-            payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name),
-            shipping=LedgeredShippingActivities(database, carrier, settings.carriers.name),
+            payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name, circuit),
+            shipping=LedgeredShippingActivities(database, carriers),
             recovery=LedgeredRecoveryActivities(
                 database,
                 NewOrders(cipher, lived_by),
                 PaymentRecords(gateway, settings.payments.name),
-                CarrierRecords(carrier, settings.carriers.name),
+                CarrierRecords(carriers),
             ),
         )
+
+
+@asynccontextmanager
+async def _payment_gateway(payments: Payments, http: httpx2.AsyncClient) -> AsyncIterator[PaymentGateway]:
+    """
+    The way to the payment provider that is chosen.
+
+    Raises:
+        StripeNotInstalled: it is Stripe, and its package is not there.
+    """
+    if payments.adapter == "stripe" and payments.stripe is not None:
+        async with stripe_gateway(payments, payments.stripe) as gateway:
+            yield gateway
+    else:
+        client = ProviderClient(http, provider="payment provider", url=payments.url, timeout=payments.timeout)
+        yield HttpPaymentGateway(client)
+
+
+def foreign_events(payments: Payments) -> ReadEvent | None:
+    """
+    How events of the payment provider are read if their form is its own; None: they are Standard Webhooks.
+
+    Raises:
+        StripeNotInstalled: the extra is missing.
+    """
+    if payments.adapter != "stripe" or payments.webhook_secret is None:
+        return None
+    return stripe_reader(payments.webhook_secret.get_secret_value())
+
+
+def _carriers(settings: Settings, database: Database, http: httpx2.AsyncClient) -> Carriers:
+    def partner(of: CarrierSettings, called: str) -> Partner:
+        client = ProviderClient(http, provider=called, url=of.url, timeout=of.timeout)
+        circuit = _circuit(settings.worker, TaskQueue.SHIPPING, of.name)
+        return Partner(name=of.name, gateway=HttpCarrier(client), asking=Asking(database, CarrierUnavailable, circuit))
+
+    first, second = partner(settings.carriers, "carrier"), settings.carriers.fallback
+    if second is None:
+        return Carriers(database, first)
+    return Carriers(database, first, partner(second, "second carrier"), failures=second.after_failures)
+
+
+def _circuit(worker: WorkerSettings, queue: TaskQueue, provider: str) -> Circuit:
+    return Circuit(failures=worker.circuit_failures, pause=worker.circuit_pause, changed=reporting(queue, provider))
 
 
 def terms(orders: Orders) -> Terms:

@@ -125,6 +125,7 @@ CALLS: dict[str, Sequence[Call]] = {
 
 OPEN = {
     "receiveCarrierEvent": "the event's signature says whose it is",
+    "receivePaymentEvent": "the event's signature says whose it is",
     "explainProblem": "the pages are the same for everybody, and public",
 }
 """Operations that need no credentials, and why not."""

@@ -69,13 +69,13 @@ def order_of(handle: WorkflowHandle[Any, Any]) -> OrderId:
     return OrderId(UUID(handle.id.removeprefix("order/")))
 
 
-async def signals(temporal: Client, handle: WorkflowHandle[Any, Any]) -> list[CarrierEvent]:
-    """What the workflow was told."""
-    told = []
+async def signals(temporal: Client, handle: WorkflowHandle[Any, Any], kind: type[Any] = CarrierEvent) -> list[Any]:
+    """What the workflow was told, all of one kind."""
+    told: list[Any] = []
     async for event in handle.fetch_history_events():
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
             payloads = event.workflow_execution_signaled_event_attributes.input.payloads
-            told += await temporal.data_converter.decode(payloads, [CarrierEvent])
+            told += await temporal.data_converter.decode(payloads, [kind])
     return told
 
 
@@ -99,7 +99,7 @@ async def store(database: Database, **values: Any) -> None:
         "source": "sandbox",
         "event_id": str(uuid4()),
         "type": "parcel.delivered",
-        "tracking_number": "T-1",
+        "subject": "T-1",
         "occurred_at": datetime(2026, 11, 22, tzinfo=UTC),
         **values,
     }
@@ -107,7 +107,7 @@ async def store(database: Database, **values: Any) -> None:
         await connection.execute(insert(inbox).values(row))
 
 
-async def book(database: Database, order_id: OrderId, tracking_number: str) -> None:
+async def book(database: Database, order_id: OrderId, tracking_number: str, **columns: Any) -> None:
     """An order with a parcel, as far as the inbox is concerned."""
     order = {
         "id": order_id,
@@ -124,6 +124,7 @@ async def book(database: Database, order_id: OrderId, tracking_number: str) -> N
         "fingerprint": "f",
         "fingerprint_key": "k",
         "accepted_at": datetime.now(UTC),
+        **columns,
     }
     parcel = {"order_id": order_id, "n": 1, "carrier": "sandbox", "tracking_number": tracking_number}
     async with database.transaction() as connection:

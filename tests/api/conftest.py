@@ -17,6 +17,7 @@ from fulfillment.settings import Settings
 from tests.api.access import Staffed, shop_settings, staffed_shop
 from tests.api.carrier import Carrier, start
 from tests.api.key_stand import Stand, a_stand
+from tests.api.payment_provider import PaymentProvider
 from tests.fixtures.settings import MakeSettings
 
 
@@ -28,6 +29,12 @@ def secret(settings: Settings) -> str:
 @pytest.fixture
 def carrier(api: httpx2.AsyncClient, secret: str) -> Carrier:
     return Carrier(api, secret)
+
+
+@pytest.fixture
+def provider(api: httpx2.AsyncClient, settings: Settings) -> PaymentProvider:
+    assert settings.payments.webhook_secret is not None
+    return PaymentProvider(api, settings.payments.webhook_secret.get_secret_value())
 
 
 @pytest.fixture

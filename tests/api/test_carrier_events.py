@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 from temporalio.client import Client, WorkflowHandle
 
-from fulfillment.api.signatures import BadSignature, verified_id
+from fulfillment.api.signatures import verified_id
 from fulfillment.contracts.orders import CarrierEvent
 from fulfillment.db.engine import Database
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.shipping import ParcelEvent
+from fulfillment.inbound_events import BadSignature
 from tests.api.carrier import (
     OTHER_SECRET,
     PATH,

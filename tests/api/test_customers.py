@@ -2,6 +2,7 @@
 Callers bound to a customer: their own orders are all there is.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,9 @@ import httpx2
 import pytest
 
 from fulfillment.api.resources import ApiResources
+from fulfillment.api.schemas.events import EventOut
 from fulfillment.db.engine import Database
+from fulfillment.db.views import EventView
 from fulfillment.domain.identity import CUSTOMER_SCOPES, Principal, Scope
 from tests.api.access import CARD, REASON, Callers, Staffed, as_seen, refusal
 from tests.api.bodies import a_key, an_order
@@ -217,6 +220,14 @@ async def test_a_customer_is_not_told_who_worked_on_its_order_and_what_they_wrot
         {**event, "actor": renamed.get(event["actor"], event["actor"]), "data": data}
         for event, data in zip(whole, without, strict=True)
     ]
+
+
+@pytest.mark.parametrize("actor", ["system", "carrier:sandbox", "provider:sandbox"])
+def test_a_customer_is_told_what_was_nobodys_work(actor: str) -> None:
+    customer = Principal(id="key:customer", scopes=frozenset(), customer_id="C-1")
+    event = EventView(sequence=1, kind="attention_needed", actor=actor, at=datetime.now(UTC), data={})
+
+    assert EventOut.of(event, customer).actor == actor
 
 
 @pytest.mark.asyncio(loop_scope="module")

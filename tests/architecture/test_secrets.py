@@ -17,6 +17,7 @@ from fulfillment.domain.attention import Action
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.keyring import parse_keys
 from fulfillment.domain.money import Money
+from fulfillment.settings import providers
 
 _PRIVATE = "Jane Doe"
 _ORDER = StartOrder(
@@ -82,10 +83,11 @@ def test_a_key_does_not_print_its_secret() -> None:
 def test_every_setting_that_is_a_secret_is_typed_as_one() -> None:
     suspicious = ("key", "secret", "password", "token", "url")
     public = {"Api.public_url", "Jwt.jwks_url", "Provider.url", "Carriers.url", "Payments.url", "Orders.key_memory"}
-    public |= {"Stripe.return_url"}
+    public |= {"Stripe.return_url", "AllCarriers.url", "SecondCarrier.url"}
     plain = {
         f"{section.__name__}.{name}"
-        for _, section in inspect.getmembers(settings, inspect.isclass)
+        for module in (settings, providers)
+        for _, section in inspect.getmembers(module, inspect.isclass)
         if issubclass(section, BaseModel) and not issubclass(section, BaseSettings)
         for name, field in section.model_fields.items()
         if any(word in name for word in suspicious) and SecretStr not in {field.annotation, *get_args(field.annotation)}

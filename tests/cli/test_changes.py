@@ -8,12 +8,16 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 
 from fulfillment.api.resources import ApiResources
+from fulfillment.contracts.payments import PaymentNews
+from fulfillment.db import late_payments
+from fulfillment.domain.ids import OrderId
+from fulfillment.domain.payments import PaymentEvent
 from tests.api.bodies import a_key, an_order
 from tests.api.living import Shopper, open_shop
 from tests.api.writing import change, id_in, start_of, write
@@ -198,3 +202,39 @@ async def test_wrong_usage_of_changes_ends_with_two_and_what_is_no_json_with_one
     assert (await run("orders", "attention", "--reason", "bored")).exit_code == 2
     junk = await run("orders", "amend", order_id, "-", text="{")
     assert (junk.exit_code, junk.stderr) == (1, "<stdin> is not JSON; nothing was changed\n")
+
+
+async def test_what_the_customer_has_to_do_is_shown_with_its_address(
+    run: Run, api: httpx2.AsyncClient, resources: ApiResources
+) -> None:
+    url = "https://bank.example.com/agree?" + "x" * 200
+    waits = await written(
+        api, resources, status="awaiting_payment", payment_next_action={"type": "redirect_to_url", "url": url}
+    )
+
+    shown = await run("orders", "show", waits)
+
+    assert "the customer has to act before the card can be used (redirect_to_url):" in shown.output
+    assert url in "".join(shown.output.split())
+
+
+async def test_a_dispute_is_told_in_words_until_it_is_answered(
+    run: Run, api: httpx2.AsyncClient, resources: ApiResources
+) -> None:
+    words = "Payment auth_1 at sandbox: the customer asks their bank for the money back."
+    asked = await written(api, resources, status="delivered")
+    news = PaymentNews(id="evt_1", provider="sandbox", payment="auth_1", type=PaymentEvent.DISPUTED, occurred_at=NOW)
+    async with resources.database.transaction() as connection:
+        await late_payments.record(connection, OrderId(UUID(asked)), news, timedelta(days=1))
+
+    listed = await run("orders", "attention", "--reason", "provider_dispute", "--json")
+    table = await run("orders", "attention")
+    shown = await run("orders", "show", asked)
+    await run("orders", "actions", asked, "resolved_by_hand", "--reason", "paid back by transfer")
+    answered = await run("orders", "show", asked)
+
+    assert [entry["order_id"] for entry in json.loads(listed.output)["items"]] == [asked]
+    assert "disputed" in table.output
+    assert words in shown.output
+    assert "resolved_by_hand" in shown.output
+    assert words not in answered.output

@@ -57,6 +57,7 @@ class Signature(AuthBase):
 
 _signature = Signature(os.environ["FUZZ_CARRIER_SECRET"])
 _known: dict[str, list[str]] = json.loads(Path(os.environ["FUZZ_KNOWN"]).read_text())
+_SIGNED = ("/carriers/{carrier}/events", "/payment-providers/{provider}/events")
 _numbers = count()
 _references: set[str] = set()
 
@@ -65,6 +66,8 @@ _references: set[str] = set()
 _EXAMPLES: dict[tuple[str, str], Sequence[str]] = {
     ("path", "sku"): _known["skus"],
     ("path", "carrier"): _known["carriers"],
+    # The sandbox is both, and signs with one secret.
+    ("path", "provider"): _known["carriers"],
     # Others would end every request of the coverage phase before it begins.
     ("header", "If-Match"): ["*"],
     ("header", "If-None-Match"): ['"0"'],
@@ -113,7 +116,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     if case.headers.get("Idempotency-Key") == _FRESH:
         # The same key with another body is refused before anything else is looked at.
         case.headers["Idempotency-Key"] = f"{_FRESH}-{next(_numbers)}"
-    if case.operation.path.endswith("/carriers/{carrier}/events") and not _is_wrong(case, ParameterLocation.HEADER):
+    if case.operation.path.endswith(_SIGNED) and not _is_wrong(case, ParameterLocation.HEADER):
         kwargs["auth"] = _signature
 
 

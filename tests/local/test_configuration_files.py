@@ -28,18 +28,6 @@ def test_the_example_environment_is_valid(monkeypatch: pytest.MonkeyPatch) -> No
     assert [key.id for key in settings.api.fingerprint_ring()] == ["example"]
 
 
-def test_every_variable_of_the_example_is_one_the_service_reads() -> None:
-    names = [line.partition("=")[0] for line in (ROOT / ".env.example").read_text().splitlines() if "=" in line[:60]]
-    own = [name.removeprefix("FULFILLMENT_").lower().split("__") for name in names if name.startswith("FULFILLMENT_")]
-
-    for section, *field in own:
-        assert section in Settings.model_fields
-        if field:
-            section_type = Settings.model_fields[section].annotation
-            assert section_type is not None
-            assert field[0] in section_type.model_fields
-
-
 @pytest.mark.parametrize(("profile", "encrypted"), [("local", False), ("staging", True), ("production", True)])
 def test_every_temporal_profile_is_valid_and_leaves_this_machine_only_encrypted(profile: str, encrypted: bool) -> None:
     loaded = ClientConfigProfile.load(

@@ -5,7 +5,7 @@ Keeping a parcel back: the gate of every undo.
 from dataclasses import replace
 from datetime import timedelta
 
-from fulfillment.activities.providers import Asking
+from fulfillment.activities.carriers import Carriers
 from fulfillment.activities.shipment_changes import booked, cancelled
 from fulfillment.contracts.naming import operation_key
 from fulfillment.contracts.providers import Told
@@ -19,7 +19,6 @@ from fulfillment.domain.errors import CannotTell, UndoRefused
 from fulfillment.domain.operations import OperationKind, OperationState
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.gateways.answers import TOO_LATE, Answer
-from fulfillment.gateways.carriers import Carrier
 
 _DONE = ShipmentCancellation.DONE
 
@@ -29,11 +28,9 @@ class ShipmentCancellations:
     Cancels what was booked, also what nobody told us was: it is looked up first, and written down as if it had been.
     """
 
-    def __init__(self, database: Database, carrier: Carrier, asking: Asking, name: str) -> None:
+    def __init__(self, database: Database, carriers: Carriers) -> None:
         self._database = database
-        self._carrier = carrier
-        self._asking = asking
-        self._name = name
+        self._carriers = carriers
 
     async def cancel(self, request: CancelShipment) -> CancelledShipment:
         """
@@ -45,7 +42,7 @@ class ShipmentCancellations:
         """
         operation = await self._intend(request)
         booking = next((entry for entry in operation.entries if entry.n == request.parcel), None)
-        parcel = self._named(booking.reference) if booking else None
+        parcel = _parcel(booking) if booking else None
         if operation.state is OperationState.REFUSED:
             return CancelledShipment(outcome=ShipmentCancellation.TOO_LATE, parcel=parcel)
         if booking is None or booking.is_nothing:
@@ -70,7 +67,7 @@ class ShipmentCancellations:
     ) -> CancelledShipment:
         """An operator knows what became of the booking, or that the carrier has the parcel."""
         if parcel is None and told.reference is not None:
-            parcel = await self._write_down(request, told.reference)
+            parcel = await self._write_down(request, booking, told.reference)
         if not told.happened and told.operation == operation.key:
             return await self._refused(operation, Answer(refusal=TOO_LATE), parcel)
         if parcel is None:
@@ -85,17 +82,19 @@ class ShipmentCancellations:
         return CancelledShipment(outcome=_DONE, parcel=parcel)
 
     async def _find(self, request: CancelShipment, operation: Operation, booking: Entry) -> ShipmentBooked | None:
-        async with self._asking.counting(operation.key, request.patience):
-            found = await self._carrier.find(booking.key)
+        carrier = self._carriers.called(booking.provider)
+        async with carrier.asking.counting(operation.key, request.patience):
+            found = await carrier.gateway.find(booking.key)
         if found is not None and found.reference is not None:
-            return await self._write_down(request, found.reference)
+            return await self._write_down(request, booking, found.reference)
         if booking.age > request.patience.memory:
             raise CannotTell(booking.key)
         return None
 
-    async def _write_down(self, request: CancelShipment, tracking_number: str) -> ShipmentBooked:
-        parcel = ShipmentBooked(carrier=self._name, tracking_number=tracking_number)
-        change, effects = booked(request.order_id, request.parcel, parcel, OrderStatus.CANCELLING)
+    async def _write_down(self, request: CancelShipment, booking: Entry, tracking_number: str) -> ShipmentBooked:
+        parcel = ShipmentBooked(carrier=booking.provider, tracking_number=tracking_number)
+        degraded = self._carriers.is_second(booking.provider)
+        change, effects = booked(request.order_id, request.parcel, parcel, OrderStatus.CANCELLING, degraded=degraded)
         async with self._database.statement() as connection:
             await apply(connection, change, *effects)
         return parcel
@@ -103,12 +102,13 @@ class ShipmentCancellations:
     async def _cancel(
         self, request: CancelShipment, operation: Operation, booking: Entry, parcel: ShipmentBooked
     ) -> CancelledShipment:
-        answer = await self._asking.ask(
+        carrier = self._carriers.called(booking.provider)
+        answer = await carrier.asking.ask(
             operation,
             # A parcel can be cancelled any number of times, so the age of the first try does not matter.
             replace(request, patience=replace(request.patience, memory=timedelta.max)),
-            find=lambda _: self._carrier.find_cancelled(booking.key),
-            call=lambda: self._carrier.cancel(operation.key, parcel.tracking_number),
+            find=lambda _: carrier.gateway.find_cancelled(booking.key),
+            call=lambda: carrier.gateway.cancel(operation.key, parcel.tracking_number),
         )
         if answer.refusal:
             return await self._refused(operation, answer, parcel)
@@ -125,17 +125,21 @@ class ShipmentCancellations:
             await park(connection, operation.key, answer.refusal or "")
         raise UndoRefused(operation.key)
 
-    def _named(self, tracking_number: str | None) -> ShipmentBooked | None:
-        return None if tracking_number is None else ShipmentBooked(carrier=self._name, tracking_number=tracking_number)
-
     async def _intend(self, request: CancelShipment) -> Operation:
         intent = Intent(
             key=operation_key(request.order_id, OperationKind.CANCEL, request.n),
             order_id=request.order_id,
             kind=OperationKind.CANCEL,
             n=request.n,
-            provider=self._name,
+            provider=self._carriers.first.name,
             during=(OrderStatus.CANCELLING,),
+            follows=operation_key(request.order_id, OperationKind.BOOK, request.parcel),
         )
         async with self._database.statement() as connection:
             return await intend(connection, intent, ENTRIES, entry_kinds=[OperationKind.BOOK])
+
+
+def _parcel(booking: Entry) -> ShipmentBooked | None:
+    if booking.reference is None:
+        return None
+    return ShipmentBooked(carrier=booking.provider, tracking_number=booking.reference)

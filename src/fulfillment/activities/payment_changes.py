@@ -48,14 +48,14 @@ def awaits_customer(order_id: OrderId, n: int, action: NextAction) -> Change:
 
 
 def captured(
-    order_id: OrderId, key: str, amount: Money, during: OrderStatus, path: tuple[OrderStatus, ...] = ()
+    order_id: OrderId, key: str, amount: Money, during: tuple[OrderStatus, ...], path: tuple[OrderStatus, ...] = ()
 ) -> Change:
     """The money is taken: all that was set aside."""
     return Change(
         order_id=order_id,
         facts=(_fact(EventKind.PAYMENT_CAPTURED, key, amount),),
         path=path,
-        during=(during,),
+        during=during,
         values={
             "payment_status": PaymentStatus.CAPTURED,
             "authorized": 0,
@@ -75,14 +75,16 @@ def declined(order_id: OrderId, key: str, refusal: str, during: tuple[OrderStatu
     )
 
 
-def declined_for_now(order_id: OrderId, key: str, refusal: str, n: int, during: OrderStatus, actor: str) -> Change:
+def declined_for_now(
+    order_id: OrderId, key: str, refusal: str, n: int, during: tuple[OrderStatus, ...], actor: str
+) -> Change:
     """The issuer of the order's card number `n`, which `actor` gave, says no; the order waits for another one."""
     requested = Fact(kind=EventKind.PAYMENT_REQUESTED, key=f"payment_requested:{n + 1}")
     return Change(
         order_id=order_id,
         facts=(_declined(key, refusal, actor), requested),
-        path=(OrderStatus.AWAITING_PAYMENT,) if during is OrderStatus.PROCESSING else (),
-        during=(during,),
+        path=(OrderStatus.AWAITING_PAYMENT,) if during == (OrderStatus.PROCESSING,) else (),
+        during=during,
         values={"payment_status": PaymentStatus.FAILED, **_NOTHING_TO_DO, **_TOKEN_IS_SPENT},
     )
 

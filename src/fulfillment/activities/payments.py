@@ -5,6 +5,7 @@ The steps that reach the payment provider.
 from temporalio import activity
 
 from fulfillment.activities import payment_changes
+from fulfillment.activities.circuit import Circuit
 from fulfillment.activities.providers import Asking, Find, known, named
 from fulfillment.activities.reversals import PaymentReversals
 from fulfillment.contracts.encryption import Cipher
@@ -35,12 +36,14 @@ from fulfillment.gateways.payments import PaymentGateway
 class LedgeredPaymentActivities(PaymentActivities):
     """Intent and result of every call stand in the operations ledger; no transaction is open during a call."""
 
-    def __init__(self, database: Database, gateway: PaymentGateway, cipher: Cipher, provider: str) -> None:
+    def __init__(
+        self, database: Database, gateway: PaymentGateway, cipher: Cipher, provider: str, circuit: Circuit
+    ) -> None:
         self._database = database
         self._gateway = gateway
         self._cipher = cipher
         self._provider = provider
-        self._asking = Asking(database, PaymentUnavailable)
+        self._asking = Asking(database, PaymentUnavailable, circuit)
         self._reversals = PaymentReversals(database, gateway, self._asking, provider)
 
     @activity.defn
@@ -72,7 +75,7 @@ class LedgeredPaymentActivities(PaymentActivities):
             kind=OperationKind.AUTHORIZE,
             n=request.n,
             provider=self._provider,
-            during=(_authorizing(request),),
+            during=_authorizing(request),
             amount=request.amount,
         )
         async with self._database.statement() as connection:
@@ -138,7 +141,7 @@ class LedgeredPaymentActivities(PaymentActivities):
             kind=OperationKind.CAPTURE,
             n=request.n,
             provider=self._provider,
-            during=(_capturing(request),),
+            during=_capturing(request),
             amount=request.amount,
         )
         authorization = operation_key(request.order_id, OperationKind.AUTHORIZE, request.authorization)
@@ -160,26 +163,26 @@ def _authorization(request: AuthorizePayment, operation: Operation, answer: Answ
     order_id, key, actor, during = request.order_id, operation.key, operation.actor, _authorizing(request)
     if not answer.refusal:
         path = (OrderStatus.PROCESSING,) if request.resumes else ()
-        return payment_changes.authorized(order_id, key, request.amount, (during,), path, actor=actor)
+        return payment_changes.authorized(order_id, key, request.amount, during, path, actor=actor)
     if request.another_card or request.resumes:
         return payment_changes.declined_for_now(order_id, key, answer.refusal, request.n, during, actor)
-    return payment_changes.declined(order_id, key, answer.refusal, (during,), actor)
+    return payment_changes.declined(order_id, key, answer.refusal, during, actor)
 
 
-def _authorizing(request: AuthorizePayment) -> OrderStatus:
-    return OrderStatus.AWAITING_PAYMENT if request.resumes else OrderStatus.PROCESSING
+def _authorizing(request: AuthorizePayment) -> tuple[OrderStatus, ...]:
+    return (OrderStatus.AWAITING_PAYMENT if request.resumes else OrderStatus.PROCESSING,)
 
 
 def _capture(request: CapturePayment, key: str, answer: Answer) -> Change:
     during = _capturing(request)
     if answer.refusal:
-        return payment_changes.declined(request.order_id, key, answer.refusal, (during,))
+        return payment_changes.declined(request.order_id, key, answer.refusal, during)
     path = () if request.shipped else (OrderStatus.AWAITING_SHIPMENT,)
     return payment_changes.captured(request.order_id, key, request.amount, during, path)
 
 
-def _capturing(request: CapturePayment) -> OrderStatus:
-    return OrderStatus.SHIPPED if request.shipped else OrderStatus.PROCESSING
+def _capturing(request: CapturePayment) -> tuple[OrderStatus, ...]:
+    return (OrderStatus.SHIPPED if request.shipped else OrderStatus.PROCESSING,)
 
 
 def _raise_refusal(answer: Answer) -> None:

@@ -10,17 +10,21 @@ from typing import Protocol
 
 from temporalio import activity
 
+from fulfillment.activities.circuit import Circuit
 from fulfillment.contracts.options import LONGEST_PAUSE, pause_after
 from fulfillment.contracts.providers import Patience, Told
 from fulfillment.db.engine import Database
 from fulfillment.db.operations import Operation
-from fulfillment.db.outcomes import failed
+from fulfillment.db.outcomes import failed, held_back
 from fulfillment.domain.errors import CannotTell, DomainError, OutcomeUnknown, ProviderUnavailable, TransientError
 from fulfillment.domain.operations import OperationState
 from fulfillment.gateways.answers import Answer
+from fulfillment.gateways.http import UnexpectedAnswer
 
 Find = Callable[[str], Awaitable[Answer | None]]
 Call = Callable[[], Awaitable[Answer]]
+
+_KEEPS_FAILING = "provider (it keeps failing, and was not asked this time)"
 
 
 class AlreadyUndone(Exception):
@@ -45,11 +49,22 @@ class ProviderStep(Protocol):
 
 
 class Asking:
-    """Asks one provider; `away` makes the final error when patience with it is over."""
+    """
+    Asks one provider; `away` makes the final error when patience with it is over.
 
-    def __init__(self, database: Database, away: Callable[[], DomainError]) -> None:
+    While its circuit is open most attempts are not made. Each counts as a failure, at the pace of the longest pause;
+    but the last one of an operation's patience is always made, so that nobody is given up unasked.
+    """
+
+    def __init__(self, database: Database, away: Callable[[], DomainError], circuit: Circuit) -> None:
         self._database = database
         self._away = away
+        self._circuit = circuit
+
+    @property
+    def holds_back(self) -> bool:
+        """The provider keeps failing, and is not asked now."""
+        return self._circuit.holds_back
 
     async def ask(self, operation: Operation, step: ProviderStep, *, find: Find, call: Call) -> Answer:
         """
@@ -82,16 +97,30 @@ class Asking:
         Count what the provider fails to answer in this block as failures of the operation `key`.
 
         Nothing else is counted: while our own side is away, nobody's order is given up.
+
+        Raises:
+            ProviderUnavailable: also when the block was not entered, because the provider keeps failing.
         """
+        if not self._circuit.admits() and await self._hold_back(key, patience):
+            raise ProviderUnavailable(_KEEPS_FAILING, LONGEST_PAUSE)
         try:
             yield
         except (ProviderUnavailable, OutcomeUnknown) as error:
+            self._circuit.failed()
             # A look-up without an answer has done nothing either: an earlier attempt nobody knows about stays one.
             failures = await self._count(key, error, not_done=isinstance(error, ProviderUnavailable))
             if failures >= patience.failures:
                 raise self._away() from error
             error.retry_after = _longer_pause(error)
             raise
+        except (UnexpectedAnswer, CannotTell):
+            self._circuit.answered()
+            raise
+        self._circuit.answered()
+
+    async def _hold_back(self, key: str, patience: Patience) -> bool:
+        async with self._database.statement() as connection:
+            return await held_back(connection, key, patience=patience.failures)
 
     async def _count(self, key: str, error: TransientError, *, not_done: bool) -> int:
         # A provider that asks for a long pause uses up as much patience as the attempts it keeps us from.

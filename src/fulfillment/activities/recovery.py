@@ -8,6 +8,7 @@ from itertools import chain
 
 from temporalio import activity
 
+from fulfillment.activities.carriers import Carriers, Partner
 from fulfillment.activities.new_orders import NewOrders, placement
 from fulfillment.contracts.naming import operation_key
 from fulfillment.contracts.recovery import FindOperations, RecoveryActivities, Standing, TakeOver
@@ -20,12 +21,13 @@ from fulfillment.domain.ids import OrderId
 from fulfillment.domain.operations import OperationKind
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.gateways.answers import Answer, Sought
-from fulfillment.gateways.carriers import Carrier
 from fulfillment.gateways.payments import PaymentGateway
 
-Find = Callable[[OperationKind, str], Awaitable[Answer | None]]
+Known = tuple[str, Answer]
+"""What became of something, and at whom."""
+Find = Callable[[OperationKind, str], Awaitable[Known | None]]
 
-_AUTHORIZE, _CAPTURE = (OperationKind.AUTHORIZE,), (OperationKind.CAPTURE,)
+_AUTHORIZE, _CAPTURE, _BOOK = (OperationKind.AUTHORIZE,), (OperationKind.CAPTURE,), (OperationKind.BOOK,)
 # A reversal is one or the other under the same number: both count as one effect.
 _REVERSE = (OperationKind.VOID, OperationKind.REFUND)
 _ENOUGH = 2
@@ -36,12 +38,12 @@ class LedgeredRecoveryActivities(RecoveryActivities):
     """The database is asked first: what it has forgotten is found at the providers."""
 
     def __init__(
-        self, database: Database, new_orders: NewOrders, payments: "PaymentRecords", carrier: "CarrierRecords"
+        self, database: Database, new_orders: NewOrders, payments: "PaymentRecords", carriers: "CarrierRecords"
     ) -> None:
         self._database = database
         self._new_orders = new_orders
         self._payments = payments
-        self._carrier = carrier
+        self._carriers = carriers
 
     @activity.defn
     async def take_over(self, request: TakeOver) -> Placement:
@@ -63,18 +65,18 @@ class LedgeredRecoveryActivities(RecoveryActivities):
         if not found:
             return
         async with self._database.transaction() as connection:
-            await recovery.enter(connection, request.order_id, self._payments.provider, found)
+            await recovery.enter(connection, request.order_id, found)
             if _is_paid(found):
                 await recovery.has_paid(connection, request.order_id)
 
     @activity.defn
     async def find_shipments(self, request: FindOperations) -> None:
         ledger = await self._ledger(request.order_id)
-        found = [] if ledger.is_test else await self._carrier.found(request.order_id, ledger)
+        found = [] if ledger.is_test else await self._carriers.found(request.order_id, ledger)
         if not found:
             return
         async with self._database.transaction() as connection:
-            await recovery.enter(connection, request.order_id, self._carrier.carrier, found)
+            await recovery.enter(connection, request.order_id, found)
 
     @activity.defn
     async def read_standing(self, request: FindOperations) -> Standing:
@@ -91,49 +93,78 @@ class PaymentRecords:
 
     def __init__(self, gateway: PaymentGateway, provider: str) -> None:
         self._gateway = gateway
-        self.provider = provider
+        self._provider = provider
 
     async def found(self, order_id: OrderId, ledger: Ledger) -> list[Found]:
         """Everything that is not in our ledger, and what may have been asked for too long ago to be found."""
 
-        def find(kind: OperationKind, key: str) -> Awaitable[Answer | None]:
+        async def find(kind: OperationKind, key: str) -> Known | None:
             # Our books have lost its name as well.
-            return self._gateway.find(Sought(kind=kind, key=key, order_id=order_id))
+            answer = await self._gateway.find(Sought(kind=kind, key=key, order_id=order_id))
+            return None if answer is None else (self._provider, answer)
 
         # At once: one attempt has the time of a single call, and a slow provider would use it up.
         answers = await asyncio.gather(
             *(_missing(order_id, kinds, find, ledger) for kinds in (_AUTHORIZE, _CAPTURE, _REVERSE))
         )
         found = list(chain.from_iterable(answers))
-        found += _forgotten(OperationKind.AUTHORIZE, found, ledger)
+        found += _forgotten(OperationKind.AUTHORIZE, found, ledger, self._provider)
         if ledger.authorized or any(entry.kind is OperationKind.AUTHORIZE and not entry.refusal for entry in found):
-            found += _forgotten(OperationKind.CAPTURE, found, ledger)
+            found += _forgotten(OperationKind.CAPTURE, found, ledger, self._provider)
         return found
 
 
 class CarrierRecords:
-    """What the carrier did for an order, by its own records."""
+    """What the carriers did for an order, by their own records."""
 
-    def __init__(self, gateway: Carrier, carrier: str) -> None:
-        self._gateway = gateway
-        self.carrier = carrier
+    def __init__(self, carriers: Carriers) -> None:
+        self._carriers = carriers
 
     async def found(self, order_id: OrderId, ledger: Ledger) -> list[Found]:
         """
         Everything that is not in our ledger, and what may have been asked for too long ago to be found; a parcel that
         does not leave has been cancelled under some number.
         """
-        found = await _missing(order_id, (OperationKind.BOOK,), lambda _, key: self._gateway.find(key), ledger)
-        if await self._is_kept_back(order_id, found, ledger):
-            found.append(Found(kind=OperationKind.CANCEL, n=1))
-        return found + _forgotten(OperationKind.BOOK, found, ledger)
+        found = await _missing(order_id, _BOOK, lambda _, key: self._find(key), ledger)
+        found += await self._unheard_of(order_id, ledger)
+        keeper = await self._kept_back_by(order_id, found, ledger)
+        if keeper:
+            found.append(Found(kind=OperationKind.CANCEL, n=1, provider=keeper))
+        return found + _forgotten(OperationKind.BOOK, found, ledger, self._carriers.first.name)
 
-    async def _is_kept_back(self, order_id: OrderId, found: list[Found], ledger: Ledger) -> bool:
+    async def _unheard_of(self, order_id: OrderId, ledger: Ledger) -> list[Found]:
+        """Parcels of bookings our ledger has no result of: it may be older than they are."""
+        numbers = sorted(ledger.open_bookings)
+        answers = await asyncio.gather(*(self._find(_booking(order_id, n)) for n in numbers))
+        return [
+            Found(kind=OperationKind.BOOK, n=n, provider=answer[0])
+            for n, answer in zip(numbers, answers, strict=True)
+            if answer is not None
+        ]
+
+    async def _kept_back_by(self, order_id: OrderId, found: list[Found], ledger: Ledger) -> str | None:
+        """Who has cancelled the newest parcel."""
         known = (n for kind, n in ledger.entries if kind is OperationKind.BOOK)
         booked = max((*known, *(entry.n for entry in found)), default=0)
         if not booked or ledger.has(OperationKind.CANCEL, 1):
-            return False
-        return await self._gateway.find_cancelled(operation_key(order_id, OperationKind.BOOK, booked)) is not None
+            return None
+        key = _booking(order_id, booked)
+        cancelled = await self._known(lambda carrier: carrier.gateway.find_cancelled(key))
+        return cancelled[0] if cancelled else None
+
+    async def _find(self, key: str) -> Known | None:
+        return await self._known(lambda carrier: carrier.gateway.find(key))
+
+    async def _known(self, look_up: Callable[[Partner], Awaitable[Answer | None]]) -> Known | None:
+        """Every carrier is asked: the ledger that knew which one it was is what is lost."""
+        carriers = self._carriers.all
+        answers = await asyncio.gather(*map(look_up, carriers))
+        known = ((carrier.name, answer) for carrier, answer in zip(carriers, answers, strict=True) if answer)
+        return next(known, None)
+
+
+def _booking(order_id: OrderId, n: int) -> str:
+    return operation_key(order_id, OperationKind.BOOK, n)
 
 
 async def _missing(order_id: OrderId, kinds: tuple[OperationKind, ...], find: Find, ledger: Ledger) -> list[Found]:
@@ -145,7 +176,7 @@ async def _missing(order_id: OrderId, kinds: tuple[OperationKind, ...], find: Fi
         asked = [kind for kind in kinds if not ledger.has(kind, n)]
         answers = await asyncio.gather(*(find(kind, operation_key(order_id, kind, n)) for kind in asked))
         known = [
-            Found(kind=kind, n=n, refusal=answer.refusal)
+            Found(kind=kind, n=n, provider=answer[0], refusal=answer[1].refusal)
             for kind, answer in zip(asked, answers, strict=True)
             if answer is not None
         ]
@@ -154,10 +185,10 @@ async def _missing(order_id: OrderId, kinds: tuple[OperationKind, ...], find: Fi
     return found
 
 
-def _forgotten(kind: OperationKind, found: list[Found], ledger: Ledger) -> list[Found]:
+def _forgotten(kind: OperationKind, found: list[Found], ledger: Ledger, provider: str) -> list[Found]:
     """An effect of a kind nobody knows anything of, if that says nothing: the provider may have forgotten it."""
     known = {entry.kind for entry in found} | {entry for entry, _ in ledger.entries}
-    return [Found(kind=kind, n=1, is_forgotten=True)] if kind in ledger.forgettable - known else []
+    return [Found(kind=kind, n=1, provider=provider, is_forgotten=True)] if kind in ledger.forgettable - known else []
 
 
 def _is_paid(found: list[Found]) -> bool:

@@ -218,7 +218,7 @@ class PaymentReversals:
             found = await self._look_up(payment, capture)
             if found is not None and found.reference is not None:
                 amount = capture.amount or payment.amount
-                change = payment_changes.captured(payment.request.order_id, capture.key, amount, OrderStatus.CANCELLING)
+                change = payment_changes.captured(payment.request.order_id, capture.key, amount, payment.during)
                 await self._apply(change, settle(capture.key, OperationState.DONE, reference=found.reference))
                 return amount
         return None
@@ -282,7 +282,7 @@ def _kind(request: ReversePayment) -> OperationKind:
 
 
 def _during(request: ReversePayment) -> tuple[OrderStatus, ...]:
-    # An order that was amended to cost nothing is processed already.
+    # An order that costs nothing any more is processed already.
     return (OrderStatus.AWAITING_PAYMENT, OrderStatus.PROCESSING) if request.replaces else (OrderStatus.CANCELLING,)
 
 

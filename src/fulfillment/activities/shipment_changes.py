@@ -15,13 +15,20 @@ from fulfillment.domain.shipping import ShipmentStatus
 
 
 def booked(
-    order_id: OrderId, n: int, parcel: ShipmentBooked, during: OrderStatus, path: tuple[OrderStatus, ...] = ()
+    order_id: OrderId,
+    n: int,
+    parcel: ShipmentBooked,
+    during: OrderStatus,
+    path: tuple[OrderStatus, ...] = (),
+    *,
+    degraded: bool = False,
 ) -> tuple[Change, list[Effect]]:
-    """The order has its parcel number `n`."""
+    """The order has its parcel number `n`; `degraded`: with the second carrier, because the first one was away."""
     key = operation_key(order_id, OperationKind.BOOK, n)
+    data = _data(parcel) | ({"degraded": True} if degraded else {})
     change = Change(
         order_id=order_id,
-        facts=(Fact(kind=EventKind.SHIPMENT_BOOKED, key=key, data=_data(parcel)),),
+        facts=(Fact(kind=EventKind.SHIPMENT_BOOKED, key=key, data=data),),
         path=path,
         during=(during,),
     )
@@ -46,5 +53,5 @@ def cancelled(order_id: OrderId, key: str, n: int, parcel: ShipmentBooked | None
     ]
 
 
-def _data(parcel: ShipmentBooked) -> dict[str, str]:
+def _data(parcel: ShipmentBooked) -> dict[str, str | bool]:
     return {"carrier": parcel.carrier, "tracking_number": parcel.tracking_number}

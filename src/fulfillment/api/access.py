@@ -10,7 +10,7 @@ import structlog
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from fulfillment.api.bodies import BoundedRequest
+from fulfillment.api.bodies import BODY_LIMIT, BoundedRequest
 from fulfillment.api.openapi.prose import SECURITY_SCHEME, SIGNATURE_SCHEME
 from fulfillment.api.openapi.refusals import EVERYWHERE, with_problems
 from fulfillment.api.problems import Problem
@@ -31,6 +31,10 @@ class Access(Protocol):
     def codes(self) -> Collection[str]:
         """The problems that come of it."""
 
+    @property
+    def body_limit(self) -> int:
+        """Bytes a body may have."""
+
     async def admit(self, request: Request, /) -> None:
         """
         Let a request in.
@@ -46,6 +50,7 @@ class Scoped:
 
     any_of: tuple[frozenset[Scope], ...]
     customers: bool = True
+    body_limit: int = BODY_LIMIT
 
     @property
     def security(self) -> Security:
@@ -83,6 +88,7 @@ class Open:
 
     codes: Collection[str] = ()
     scheme: str | None = None
+    body_limit: int = BODY_LIMIT
 
     @property
     def security(self) -> Security:
@@ -112,9 +118,9 @@ def public(endpoint: Endpoint) -> Endpoint:
     return _marked(Open())(endpoint)
 
 
-def signed(endpoint: Endpoint) -> Endpoint:
+def signed(*, body_limit: int = BODY_LIMIT) -> Callable[[Endpoint], Endpoint]:
     """What comes in is signed. The endpoint itself checks that, with the secret of whom the address names."""
-    return _marked(Open(codes=("unauthorized",), scheme=SIGNATURE_SCHEME))(endpoint)
+    return _marked(Open(codes=("unauthorized",), scheme=SIGNATURE_SCHEME, body_limit=body_limit))
 
 
 def _marked(access: Access) -> Callable[[Endpoint], Endpoint]:
@@ -142,7 +148,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             await access.admit(request)
-            bounded = BoundedRequest(request.scope, request.receive)
+            bounded = BoundedRequest(request.scope, request.receive, access.body_limit)
             if takes_body:
                 # Read here: what goes wrong while FastAPI reads, it answers with a 400 of its own.
                 await bounded.json()

@@ -11,7 +11,16 @@ from fulfillment.api.openapi.document import document
 from fulfillment.api.problem_handlers import ProblemHandlers
 from fulfillment.api.resources import ApiResources
 from fulfillment.api.route_table import RouteTable
-from fulfillment.api.routes import attention, carriers, changes, inventory, orders, problems, recovery
+from fulfillment.api.routes import (
+    attention,
+    carriers,
+    changes,
+    inventory,
+    orders,
+    payment_providers,
+    problems,
+    recovery,
+)
 from fulfillment.api.security_headers import SecurityHeaders
 
 
@@ -34,6 +43,7 @@ def create_app(resources: ApiResources) -> FastAPI:
     app.include_router(recovery.router, prefix="/v1")
     app.include_router(inventory.router, prefix="/v1")
     app.include_router(carriers.router, prefix="/v1")
+    app.include_router(payment_providers.router, prefix="/v1")
     if public:
         app.include_router(problems.router, prefix="/problems")
     routes = RouteTable(app.routes)

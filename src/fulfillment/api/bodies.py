@@ -12,20 +12,25 @@ from email.message import Message
 from typing import Any, Never
 
 from starlette.requests import Request
+from starlette.types import Receive, Scope
 
 from fulfillment.api.problems import Problem, printable
 
 BODY_LIMIT = 32 * 1024
-"""Bytes; contract."""
+"""Bytes; contract. A route may take more."""
 DEEPEST = 20
 """Lists and objects within each other; ours need five."""
 
 
 class BoundedRequest(Request):
-    """A request whose body is read within bounds, and whose JSON is read strictly."""
+    """A request whose body is read within bounds (`limit` in bytes), and whose JSON is read strictly."""
 
     _bytes: bytes
     _value: Any
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int = BODY_LIMIT) -> None:
+        super().__init__(scope, receive)
+        self._limit = limit
 
     async def body(self) -> bytes:
         """
@@ -51,20 +56,23 @@ class BoundedRequest(Request):
         return self._value
 
     async def _read(self) -> bytes:
-        if int(self.headers.get("content-length", 0)) > BODY_LIMIT:
-            raise _too_large()
+        if int(self.headers.get("content-length", 0)) > self._limit:
+            raise self._too_large()
         patience: timedelta = self.app.state.resources.settings.limits.body_timeout
         body = bytearray()
         try:
             async with asyncio.timeout(patience.total_seconds()):
                 async for chunk in self.stream():
                     body += chunk
-                    if len(body) > BODY_LIMIT:
-                        raise _too_large()
+                    if len(body) > self._limit:
+                        raise self._too_large()
         except TimeoutError:
             detail = f"the body was not complete within {patience.total_seconds():g} s"
             raise Problem("request_timeout", detail, headers={"Connection": "close"}) from None
         return bytes(body)
+
+    def _too_large(self) -> Problem:
+        return Problem("body_too_large", f"a body may have at most {self._limit // 1024} KiB here")
 
     async def _parsed(self) -> Any:  # noqa: ANN401 - see json
         body = await self.body()
@@ -116,10 +124,6 @@ def strict_json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON says
 def malformed(what: str) -> Problem:
     """The body cannot be read, and why."""
     return Problem("malformed_body", f"the body cannot be read: {what}")
-
-
-def _too_large() -> Problem:
-    return Problem("body_too_large", "a body may have at most 32 KiB")
 
 
 def _too_deep() -> Problem:

@@ -109,7 +109,7 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "Read it again, decide whether your change is still right, and send it with the new ETag.",
     ),
     "body_too_large": Explanation(
-        "The body has more than 32 KiB.",
+        "The body has more than 32 KiB (events of payment providers: 256 KiB).",
         "Send less: fewer lines, shorter texts, less metadata.",
     ),
     "uri_too_long": Explanation(

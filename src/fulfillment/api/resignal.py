@@ -13,7 +13,7 @@ import structlog
 from fulfillment.contracts.naming import payment_provider_of
 from fulfillment.contracts.orders import CarrierEvent
 from fulfillment.contracts.payments import PaymentNews
-from fulfillment.db import inbox, late_events, late_payments
+from fulfillment.db import inbox, late_events, late_payments, views
 from fulfillment.db.engine import Database, Reading, Writing
 from fulfillment.db.inbox import InboxEvent, Unsignalled
 from fulfillment.db.outages import is_outage
@@ -113,7 +113,7 @@ class InboxSignals:
         return True
 
     async def _pass_on(self, event: Unsignalled) -> None:
-        outcome, order_id = await self._signal(event.event)
+        outcome, order_id = await self._told(event.event)
         INBOX_SIGNALS.labels(outcome).inc()
         waiting = datetime.now(UTC) - event.received_at < self._pace.patience
         if waiting and await self._may_be_heard_later(outcome, order_id):
@@ -137,8 +137,17 @@ class InboxSignals:
     async def _record_late(self, connection: Writing, order_id: OrderId, message: CarrierEvent | PaymentNews) -> None:
         if isinstance(message, CarrierEvent):
             await late_events.record(connection, order_id, message, self._attention_window)
-        else:
+        elif not await late_payments.was_asked(connection, order_id, message):
             await late_payments.record(connection, order_id, message, self._attention_window)
+
+    async def _told(self, event: InboxEvent) -> tuple[SignalOutcome, OrderId | None]:
+        outcome, order_id = await self._signal(event)
+        if outcome is not SignalOutcome.UNKNOWN_ORDER or order_id is None:
+            return outcome, order_id
+        # Temporal forgets what has ended after its retention, the row stays: banks dispute months later.
+        async with self._database.statement() as connection:
+            written = await views.exists(connection, order_id)
+        return SignalOutcome.CLOSED if written else outcome, order_id
 
     async def _signal(self, event: InboxEvent) -> tuple[SignalOutcome, OrderId | None]:
         """A source may leave our order id out or get it wrong; the name of the parcel or payment is its own."""

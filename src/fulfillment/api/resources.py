@@ -10,12 +10,14 @@ from temporalio.client import Client
 from fulfillment.api.changes import OrderChanges
 from fulfillment.api.identity.credentials import Authenticator
 from fulfillment.api.intake import OrderIntake
+from fulfillment.api.payment_events import payment_events
 from fulfillment.api.rate_limits import RateLimits
 from fulfillment.api.recovery import OrderRecovery
 from fulfillment.api.resignal import InboxSignals
 from fulfillment.api.watching import OrderWatcher
 from fulfillment.db.engine import Database
 from fulfillment.fingerprint import FingerprintRing
+from fulfillment.inbound_events import ReadEvent
 from fulfillment.orchestrator import OrderOrchestrator
 from fulfillment.settings import Settings
 
@@ -32,12 +34,18 @@ class ApiResources:
     recovery: OrderRecovery
     watcher: OrderWatcher
     inbox: InboxSignals
+    payment_events: ReadEvent | None
     identity: Authenticator
     rate_limits: RateLimits
 
     @classmethod
     def of(cls, settings: Settings, database: Database, client: Client) -> Self:
-        """The resources of a process with these connections."""
+        """
+        The resources of a process with these connections.
+
+        Raises:
+            CannotStart: what the settings ask for is not installed.
+        """
         orders = OrderOrchestrator(client)
         fingerprints = FingerprintRing(settings.api.fingerprint_ring())
         changes = OrderChanges(database, orders, fingerprints)
@@ -50,6 +58,7 @@ class ApiResources:
             recovery=OrderRecovery(database, orders, changes),
             watcher=OrderWatcher(database),
             inbox=InboxSignals(database, orders, settings.orders.attention_window),
+            payment_events=payment_events(settings.payments),
             identity=Authenticator.of(settings),
             rate_limits=RateLimits(settings.limits),
         )

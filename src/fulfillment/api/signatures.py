@@ -2,17 +2,16 @@
 Who sent an event: Standard Webhooks signatures.
 """
 
+from collections.abc import Mapping
+
 from standardwebhooks import Webhook
-from starlette.datastructures import Headers
+
+from fulfillment.inbound_events import BadSignature
 
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
-class BadSignature(Exception):
-    """Not signed with the secret we share with the sender, altered on the way, or more than five minutes old."""
-
-
-def verified_id(headers: Headers, body: bytes, secret: str) -> str:
+def verified_id(headers: Mapping[str, str], body: bytes, secret: str) -> str:
     """
     The id of a signed event, the same in all attempts of its sender.
 

@@ -111,13 +111,16 @@ def _print(entries: list[Json]) -> None:
             age(entry["since"]),
             due(entry["due_at"]),
             entry["resume_status"] or "",
-            _about(entry["operation"]),
+            _about(entry),
             " ".join(action["name"] for action in entry["actions"]),
         )
     console().print(table)
     typer.echo("Choose one: fulfillment orders actions ORDER NAME --reason '...'")
 
 
-def _about(operation: str | None) -> str:
-    """The step without the order's id, which stands beside it."""
-    return operation.partition(":")[2] if operation else ""
+def _about(entry: Json) -> str:
+    """The step without the order's id, which stands beside it; what a payment provider said is on the timeline."""
+    if entry["reason"] == AttentionReason.PROVIDER_DISPUTE:
+        return "money disputed, failed or not set aside any more: orders show"
+    operation: str = entry["operation"] or ""
+    return operation.partition(":")[2]

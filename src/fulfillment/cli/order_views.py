@@ -34,6 +34,11 @@ _COLOURS = {
 }
 _UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 _SOON = timedelta(hours=4)
+_NEWS = {
+    "payment.disputed": "the customer asks their bank for the money back",
+    "payment.capture_failed": "money that was taken does not arrive",
+    "payment.authorization_expired": "the money is not set aside any more",
+}
 
 
 def order_path(order_id: UUID) -> str:
@@ -70,6 +75,9 @@ def print_order(order: Json, events: Sequence[Json]) -> None:
     if order["failure"]:
         facts.add_row("failure", f"{order['failure']['code']}: {order['failure']['message']}")
     facts.add_row("payment", f"{order['payment']['status']}, total {money(order['total'])}")
+    if action := order["payment"]["next_action"]:
+        facts.add_row("next", f"the customer has to act before the card can be used ({action['type']}):")
+        facts.add_row("", Text(action["url"], overflow="fold"))
     for parcel in order["shipments"]:
         facts.add_row("parcel", f"{parcel['carrier']} {parcel['tracking_number']}: {parcel['status']}")
     lines = Table("article", "name", "pieces", "price")
@@ -78,7 +86,18 @@ def print_order(order: Json, events: Sequence[Json]) -> None:
     console().print(facts, lines)
     for event in events:
         print_event(event, as_json=False)
+    if order["actions"]:
+        _print_news(events)
     print_question(order)
+
+
+def _print_news(events: Sequence[Json]) -> None:
+    """What payment providers said that nobody has answered yet."""
+    answered = max((event["sequence"] for event in events if event["kind"] == "attention_resolved"), default=0)
+    for event in events:
+        said = event["data"]
+        if event["kind"] == "attention_needed" and event["sequence"] > answered and said.get("type") in _NEWS:
+            console().print(f"Payment {said['payment']} at {said['provider']}: {_NEWS[said['type']]}.")
 
 
 def print_question(order: Json) -> None:

@@ -38,7 +38,11 @@ from fulfillment.domain.orders import OrderStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """An effect about to be asked of a provider, legal while the order is in one of `during`."""
+    """
+    An effect about to be asked of a provider, legal while the order is in one of `during`.
+
+    Where `follows` is the key of an operation in the ledger, the provider is that one's.
+    """
 
     key: str
     order_id: OrderId
@@ -47,15 +51,18 @@ class Intent:
     provider: str
     during: tuple[OrderStatus, ...]
     amount: Money | None = None
+    follows: str | None = None
 
 
 COLUMNS = (
     operations.c.key,
     operations.c.order_id,
     operations.c.state,
+    operations.c.provider,
     operations.c.provider_reference,
     operations.c.refusal,
     operations.c.attempts,
+    operations.c.failures,
     operations.c.not_done,
     operations.c.actor,
     (func.now() - operations.c.created_at).label("age"),
@@ -73,6 +80,7 @@ def parameters(intent: Intent) -> dict[str, Any]:
         "intent_amount": intent.amount.amount if intent.amount else None,
         "intent_currency": intent.amount.currency if intent.amount else None,
         "intent_provider": intent.provider,
+        "intent_follows": intent.follows,
         "intent_during": list(intent.during),
     }
 
@@ -114,6 +122,13 @@ def _actor() -> ScalarSelect[Any]:
     return select(either.c.actor).order_by(either.c.at.desc()).limit(1).scalar_subquery()
 
 
+def _provider_followed() -> ScalarSelect[Any]:
+    followed = operations.alias("followed")
+    return (
+        select(followed.c.provider).where(followed.c.key == bindparam("intent_follows", type_=Text)).scalar_subquery()
+    )
+
+
 def _upserted() -> CTE:
     source = select(
         bindparam("intent_key", type_=Text),
@@ -123,7 +138,7 @@ def _upserted() -> CTE:
         bindparam("intent_amount", type_=BigInteger),
         bindparam("intent_currency", type_=String),
         literal(OperationState.INTENDED.value, Text),
-        bindparam("intent_provider", type_=Text),
+        func.coalesce(_provider_followed(), bindparam("intent_provider", type_=Text)),
         func.coalesce(_actor(), SYSTEM),
     ).where(
         orders.c.id == _ORDER,

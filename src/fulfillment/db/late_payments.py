@@ -2,7 +2,11 @@
 What payment providers tell us of themselves about orders that have ended: a person has to look at it.
 """
 
+import re
 from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Select, Text, Uuid, bindparam, func, select
 
 from fulfillment.contracts.naming import payments_source
 from fulfillment.contracts.payments import PaymentNews
@@ -11,6 +15,7 @@ from fulfillment.db.changes import Change, Fact, apply
 from fulfillment.db.engine import Reading, Writing
 from fulfillment.db.inbox import InboxEvent
 from fulfillment.db.late_events import put_forward
+from fulfillment.db.tables import order_events
 from fulfillment.domain.attention import ACTIONS
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId
@@ -22,6 +27,21 @@ _REASON = AttentionReason.PROVIDER_DISPUTE
 def payments_actor(provider: str) -> str:
     """How a payment provider is called in timelines."""
     return f"provider:{provider}"
+
+
+_ASKED: Select[Any] = select(order_events.c.key).where(
+    order_events.c.order_id == bindparam("asked_order", type_=Uuid),
+    order_events.c.kind == EventKind.ATTENTION_NEEDED.value,
+    func.starts_with(order_events.c.key, bindparam("asked_news", type_=Text)),
+)
+# What follows the name of the news in the key of a question: its number, or that it came late.
+_QUESTION = re.compile(r":(?:\d+|late)")
+
+
+async def was_asked(connection: Writing, order_id: OrderId, news: PaymentNews) -> bool:
+    """Whether it is on the timeline: asked by the workflow while it ran, or put before an operator here."""
+    found = await connection.execute(_ASKED, {"asked_order": order_id, "asked_news": news.name})
+    return any(_QUESTION.fullmatch(key.removeprefix(news.name)) for key in found.scalars())
 
 
 async def record(connection: Writing, order_id: OrderId, news: PaymentNews, window: timedelta) -> None:

@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Row, Text, any_, bindparam, cast, extract, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    extract,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from fulfillment.db import intents
@@ -30,6 +44,7 @@ class Entry:
     kind: OperationKind
     n: int
     state: OperationState
+    provider: str
     reference: str | None
     amount: Money | None
     attempts: int
@@ -52,16 +67,18 @@ class Operation:
     """
     The ledger's entry as this attempt made it, and what was read of the order with it.
 
-    `not_done` counts the earlier attempts that certainly did nothing; `age` is the time since the first one began.
-    `actor` had brought the order to where this is due by then. `entries` are what was read as `ENTRIES`, by their
-    number.
+    `not_done` counts the earlier attempts that certainly did nothing, `failures` what was counted against the bound;
+    `age` is the time since the first one began. `actor` had brought the order to where this is due by then. `entries`
+    are what was read as `ENTRIES`, by their number.
     """
 
     key: str
     state: OperationState
+    provider: str
     provider_reference: str | None
     refusal: str | None
     attempts: int
+    failures: int
     not_done: int
     age: timedelta
     actor: str
@@ -97,7 +114,7 @@ ENTRIES = (
             func.jsonb_agg(
                 func.jsonb_build_object(
                     *("key", _entries.c.key, "kind", _entries.c.kind, "n", _entries.c.n, "state", _entries.c.state),
-                    *("reference", _entries.c.provider_reference),
+                    *("provider", _entries.c.provider, "reference", _entries.c.provider_reference),
                     *("amount", _entries.c.amount, "currency", _entries.c.currency),
                     *("attempts", _entries.c.attempts, "not_done", _entries.c.not_done),
                     *("age", extract("epoch", func.now() - _entries.c.created_at)),
@@ -131,9 +148,11 @@ async def intend(
     return Operation(
         key=row.key,
         state=OperationState(row.state),
+        provider=row.provider,
         provider_reference=row.provider_reference,
         refusal=row.refusal,
         attempts=row.attempts,
+        failures=row.failures,
         not_done=row.not_done,
         age=row.age,
         actor=row.actor,
@@ -142,15 +161,44 @@ async def intend(
     )
 
 
+_HANDED = operations.c.key == bindparam("handed_key", type_=Text)
+_PROVIDER = select(operations.c.provider).where(_HANDED)
+_HAND_ON = (
+    update(operations)
+    .where(
+        _HANDED,
+        operations.c.provider == bindparam("provider_before", type_=Text),
+        operations.c.state == OperationState.INTENDED.value,
+        # One more has begun than is over: the caller's. With another in flight there are two.
+        operations.c.attempts == operations.c.not_done + 1,
+    )
+    .values(provider=bindparam("provider_after", type_=Text), updated_at=func.now())
+    .returning(operations.c.provider)
+)
+
+
+async def hand_on(connection: Reading, key: str, before: str, after: str) -> str:
+    """
+    Have an operation asked of another provider from now on, if nothing can have come of it at the one before: every
+    attempt but the caller's own is over and certainly did nothing.
+
+    Returns:
+        The provider that is to be asked.
+    """
+    parameters = {"handed_key": key, "provider_before": before, "provider_after": after}
+    handed = await connection.scalar(_HAND_ON, parameters)
+    return handed or await connection.scalar(_PROVIDER, {"handed_key": key}) or before
+
+
 async def _existing(
     connection: Reading, intent: Intent, columns: tuple[ColumnElement[Any], ...], parameters: dict[str, Any]
 ) -> Row[Any]:
-    written = (
+    written: Select[Any] = (
         select(*COLUMNS, *columns)
         .join(orders, orders.c.id == operations.c.order_id)
         .where(operations.c.key == bindparam("intent_key", type_=Text))
     )
-    row = (await connection.execute(written, parameters)).first()
+    row: Row[Any] | None = (await connection.execute(written, parameters)).first()
     # An attempt that comes after the order went on must not reach the provider any more.
     if row is not None and row.state not in OPEN:
         return row
@@ -164,6 +212,7 @@ def _entry(record: dict[str, Any]) -> Entry:
         kind=OperationKind(record["kind"]),
         n=record["n"],
         state=OperationState(record["state"]),
+        provider=record["provider"],
         reference=record["reference"],
         amount=None if record["amount"] is None else Money(record["amount"], record["currency"]),
         attempts=record["attempts"],

@@ -54,6 +54,15 @@ async def failed(connection: Reading, key: str, *, failures: int, not_done: bool
     return await connection.scalar(_FAIL, parameters) or 0
 
 
+async def held_back(connection: Reading, key: str, *, patience: int) -> bool:
+    """
+    Count an attempt that is not made as a failure that certainly did nothing, unless it would be the last of
+    `patience`.
+    """
+    held = await connection.scalar(_HOLD_BACK, {"failed_key": key, "patience": patience})
+    return held is not None
+
+
 def settle(key: str, state: OperationState, *, reference: str | None = None, refusal: str | None = None) -> Effect:
     """The result of an operation, written with the change it makes to its order."""
     return Effect(
@@ -104,6 +113,13 @@ _FAIL = (
         not_done=operations.c.not_done + bindparam("more_not_done", type_=Integer),
         state=func.coalesce(bindparam("failed_state", type_=Text), operations.c.state),
     )
+    .returning(operations.c.failures)
+)
+
+_HOLD_BACK = (
+    _open("failed_key")
+    .where(operations.c.failures + 1 < bindparam("patience", type_=Integer))
+    .values(failures=operations.c.failures + 1, not_done=operations.c.not_done + 1)
     .returning(operations.c.failures)
 )
 

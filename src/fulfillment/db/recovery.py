@@ -33,6 +33,7 @@ from fulfillment.db.attention import NO_QUESTION
 from fulfillment.db.changes import Change, Fact, apply
 from fulfillment.db.engine import Reading, Writing
 from fulfillment.db.inbox import LATE_EVENT
+from fulfillment.db.operations import OPEN
 from fulfillment.db.placing import Placed
 from fulfillment.db.records import records
 from fulfillment.db.tables import inbox, operations, order_events, orders, payment_requests
@@ -142,12 +143,14 @@ class Ledger:
         entries: all of them.
         authorized: among them is an authorisation that may count.
         forgettable: providers may have been asked for these kinds, longer ago than they remember.
+        open_bookings: the numbers of those that have no result.
         is_test: it is a test order.
     """
 
     entries: frozenset[tuple[OperationKind, int]]
     authorized: bool
     forgettable: frozenset[OperationKind]
+    open_bookings: frozenset[int]
     is_test: bool
 
     def has(self, kind: OperationKind, n: int) -> bool:
@@ -185,6 +188,7 @@ async def ledger(connection: Reading, order_id: OrderId) -> Ledger:
         entries=frozenset((OperationKind(row.kind), row.n) for row in rows if row.kind),
         authorized=any(row.kind == OperationKind.AUTHORIZE and row.state not in _OVER for row in rows),
         forgettable=_forgettable(rows[0]) if rows else frozenset(),
+        open_bookings=frozenset(row.n for row in rows if row.kind == OperationKind.BOOK and row.state in OPEN),
         is_test=any(row.test for row in rows),
     )
 
@@ -199,40 +203,60 @@ def _forgettable(row: Row[Any]) -> frozenset[OperationKind]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """
-    An effect a provider knows of although our books do not; refused if it has a `refusal`.
+    An effect `provider` knows of although our books do not; refused if it has a `refusal`.
 
     One that `is_forgotten` nobody knows of any more: it may have been asked for when the order was accepted.
     """
 
     kind: OperationKind
     n: int
+    provider: str
     refusal: str | None = None
     is_forgotten: bool = False
 
 
 _found = records(
-    "found", key=Text, kind=Text, n=Integer, state=Text, refusal=Text, is_money=Boolean, is_forgotten=Boolean
+    "found",
+    key=Text,
+    kind=Text,
+    n=Integer,
+    state=Text,
+    provider=Text,
+    refusal=Text,
+    is_money=Boolean,
+    is_forgotten=Boolean,
 )
-_MISSING = (
-    insert(operations)
-    .from_select(
-        ["key", "order_id", "kind", "n", "state", "refusal", "provider", "amount", "currency", "created_at"],
-        select(
-            *(_found.c.key, orders.c.id, _found.c.kind, _found.c.n, _found.c.state, _found.c.refusal),
-            bindparam("found_at", type_=Text),
-            case((_found.c.is_money, orders.c.total)),
-            case((_found.c.is_money, orders.c.currency)),
-            case((_found.c.is_forgotten, orders.c.accepted_at), else_=func.now()),
-        ).select_from(_found.join(orders, orders.c.id == _ORDER)),
-    )
-    .on_conflict_do_nothing(index_elements=[operations.c.key])
+_entered = insert(operations)
+_MISSING = _entered.from_select(
+    ["key", "order_id", "kind", "n", "state", "refusal", "provider", "amount", "currency", "created_at"],
+    select(
+        *(_found.c.key, orders.c.id, _found.c.kind, _found.c.n, _found.c.state, _found.c.refusal),
+        _found.c.provider,
+        case((_found.c.is_money, orders.c.total)),
+        case((_found.c.is_money, orders.c.currency)),
+        case((_found.c.is_forgotten, orders.c.accepted_at), else_=func.now()),
+    ).select_from(_found.join(orders, orders.c.id == _ORDER)),
+).on_conflict_do_update(
+    index_elements=[operations.c.key],
+    # A booking without a result that is older in our books than what became of it, or than who was asked last.
+    where=and_(
+        operations.c.kind == OperationKind.BOOK.value,
+        operations.c.state.in_(OPEN),
+        or_(operations.c.provider != _entered.excluded.provider, operations.c.attempts == operations.c.not_done),
+    ),
+    set_={
+        "provider": _entered.excluded.provider,
+        "state": _entered.excluded.state,
+        "attempts": func.greatest(operations.c.attempts, operations.c.not_done + 1),
+        "updated_at": func.now(),
+    },
 )
 _SHIPPING = (OperationKind.BOOK, OperationKind.CANCEL)
 
 
-async def enter(connection: Writing, order_id: OrderId, provider: str, found: Sequence[Found]) -> None:
+async def enter(connection: Writing, order_id: OrderId, found: Sequence[Found]) -> None:
     """
-    Write down what a provider did or refused for an order, if our books do not have it. What was done stays `unknown`
+    Write down what providers did or refused for an order, if our books do not have it. What was done stays `unknown`
     until the step it belongs to has looked it up, because only that knows what it means for the order. So does what is
     forgotten: its step finds it too old to be looked up, and asks an operator.
     """
@@ -241,6 +265,7 @@ async def enter(connection: Writing, order_id: OrderId, provider: str, found: Se
             "key": operation_key(order_id, entry.kind, entry.n),
             "kind": entry.kind,
             "n": entry.n,
+            "provider": entry.provider,
             "state": OperationState.REFUSED if entry.refusal else OperationState.UNKNOWN,
             "refusal": entry.refusal,
             "is_money": entry.kind not in _SHIPPING,
@@ -248,7 +273,7 @@ async def enter(connection: Writing, order_id: OrderId, provider: str, found: Se
         }
         for entry in found
     ]
-    await connection.execute(_MISSING, {"taken_order": order_id, "found_at": provider, "found": rows})
+    await connection.execute(_MISSING, {"taken_order": order_id, "found": rows})
 
 
 _PAID = (

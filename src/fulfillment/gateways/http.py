@@ -3,7 +3,7 @@ One HTTP call to a provider, and what each way of failing means: not done, or no
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -79,7 +79,7 @@ class ProviderClient:
         if response.status_code in expected:
             return response
         if response.status_code in _NOT_DONE:
-            raise ProviderUnavailable(self._provider, _retry_after(response))
+            raise ProviderUnavailable(self._provider, retry_after(response.headers))
         if response.status_code in _NOBODY_KNOWS:
             raise OutcomeUnknown(operation)
         raise UnexpectedAnswer(operation, response.status_code)
@@ -128,8 +128,9 @@ def is_unknown(response: httpx2.Response) -> bool:
     return True
 
 
-def _retry_after(response: httpx2.Response) -> timedelta | None:
-    seconds = response.headers.get("Retry-After", "")
+def retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """The pause a provider asks for in its answer, as far as it is bearable."""
+    seconds = headers.get("Retry-After", "")
     if not (seconds.isascii() and seconds.isdigit()):
         return None
     return min(timedelta(seconds=int(seconds[:9])), _LONGEST_PAUSE)

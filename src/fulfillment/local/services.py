@@ -29,6 +29,8 @@ _DEFAULTS = {
     "FULFILLMENT_SANDBOX__TRANSIT": "5",
     "FULFILLMENT_LOG__FORMAT": "json",
     "FULFILLMENT_LIMITS__RATE": "off",
+    # Here a provider fails for single cards and addresses on purpose: that is to hold no other order up.
+    "FULFILLMENT_WORKER__CIRCUIT_PAUSE": "0",
     # Below the grace time after which we would kill it.
     "FULFILLMENT_WORKER__DRAIN": "PT25S",
 }
@@ -78,6 +80,9 @@ class Wiring:
             "API__FINGERPRINT_KEYS": self.secrets.fingerprint_keys,
             "INTERNAL__HOST": HOST,
             "PAYMENTS__URL": self.sandbox_url,
+            "PAYMENTS__NAME": "sandbox",
+            # The sandbox signs all it tells with one secret.
+            "PAYMENTS__WEBHOOK_SECRET": self.secrets.carrier_secret,
             "CARRIERS__URL": self.sandbox_url,
             "CARRIERS__NAME": "sandbox",
             "CARRIERS__WEBHOOK_SECRET": self.secrets.carrier_secret,

@@ -34,8 +34,8 @@ class SandboxSettings(BaseSettings):
         env_prefix="FULFILLMENT_SANDBOX__", frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8090, ge=1, le=65535)
+    host: str = Field(default="127.0.0.1", description="The address it listens on.")
+    port: int = Field(default=8090, ge=1, le=65535, description="The port it listens on.")
     state: Path = Field(default=Path(".local/sandbox.db"), description="SQLite file; its folder is made.")
     events_url: AnyHttpUrl = Field(
         default=AnyHttpUrl("http://127.0.0.1:8000/v1/carriers/sandbox/events"), description="Gets the parcel events."

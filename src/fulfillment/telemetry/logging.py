@@ -26,8 +26,12 @@ _MAX_FRAMES = 20
 
 # Loggers whose `info` is one line per call, or says again what our own lines say.
 _QUIET = {
+    "httpx": logging.WARNING,
     "httpx2": logging.WARNING,
+    "httpcore": logging.WARNING,
     "httpcore2": logging.WARNING,
+    # Its `debug` has the parameters of each call, tokens of cards among them.
+    "stripe": logging.WARNING,
     "asyncio": logging.WARNING,
     "sqlalchemy": logging.WARNING,
     "uvicorn.access": logging.WARNING,

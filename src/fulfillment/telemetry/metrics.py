@@ -30,6 +30,11 @@ PAYMENT_EVENTS = Counter(
 INBOX_SIGNALS = Counter(
     "fulfillment_inbox_signals", "What became of telling a workflow about an event in the inbox.", ["outcome"]
 )
+PROVIDER_CIRCUIT_OPEN = Gauge(
+    "fulfillment_provider_circuit_open",
+    "1 while a provider keeps failing and is asked by one attempt per pause only.",
+    ["queue", "provider"],
+)
 
 _LOOPBACK = "127.0.0.1"
 _ATTEMPTS = 5

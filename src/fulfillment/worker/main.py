@@ -77,6 +77,7 @@ def build_worker(client: Client, role: TaskQueue, wired: Activities, settings: W
         max_concurrent_workflow_tasks=settings.workflow_slots,
         max_concurrent_local_activities=settings.workflow_slots,
         max_concurrent_activities=settings.activity_slots,
+        max_task_queue_activities_per_second=settings.payments_per_second if role is TaskQueue.PAYMENTS else None,
         workflow_task_poller_behavior=pollers,
         activity_task_poller_behavior=pollers,
         sticky_queue_schedule_to_start_timeout=settings.sticky_timeout,

@@ -12,10 +12,11 @@ from fastapi.openapi.utils import get_openapi
 from fulfillment.api.openapi import examples, headers, links, meanings, prose, refusals
 from fulfillment.api.schemas.carriers import CarrierEventBody
 from fulfillment.api.schemas.common import Page
+from fulfillment.api.schemas.payments import PaymentEventBody
 
 _REFERENCE = "#/components/schemas/{model}"
 _OWN_ERROR_MODELS = ("HTTPValidationError", "ValidationError")
-_READ_BY_THE_ROUTE = (CarrierEventBody,)
+_READ_BY_THE_ROUTE = (CarrierEventBody, PaymentEventBody)
 _JSON = "application/json"
 _SIDE = re.compile(r"(Out|View)(?=_?$)")
 _PAGE = re.compile(r"^Page_(\w+)_$")

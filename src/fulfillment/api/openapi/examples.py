@@ -93,6 +93,8 @@ _PLACED = {
     "shipments": [],
     "version": 2,
 }
+_PAGE_OF_THE_BANK = {"type": "redirect_to_url", "url": "https://bank.example.com/agree/8Zq1"}
+_WAITS_FOR_CUSTOMER = {**_PLACED, "payment": {**_payment("none"), "next_action": _PAGE_OF_THE_BANK}, "version": 4}
 _CANCELLED = {**_PLACED, "status": "cancelled", "version": 3}
 _CANCELLED["failure"] = {"code": "cancelled", "message": "The order was cancelled."}
 _QUESTION = {
@@ -146,6 +148,7 @@ _OPERATION = {
     "updated_at": _UPDATED,
 }
 _PARCEL = {"tracking_number": "SBX-4T7KQ2", "reference": _ORDER_ID, "occurred_at": "2026-11-23T08:30:00Z"}
+_DISPUTED = {"payment": "auth_8Zq1", "reference": _ORDER_ID, "occurred_at": "2026-12-20T14:05:00Z"}
 
 
 def _page(*items: Example, next_cursor: str | None = None) -> dict[str, Any]:
@@ -178,6 +181,9 @@ REQUESTS: Mapping[str, Named] = {
     "receiveCarrierEvent": {
         "picked up": {"type": "parcel.picked_up", "timestamp": "2026-11-23T08:31:00Z", "data": _PARCEL}
     },
+    "receivePaymentEvent": {
+        "disputed": {"type": "payment.disputed", "timestamp": "2026-12-20T14:05:10Z", "data": _DISPUTED}
+    },
 }
 """What may be sent, by operation."""
 
@@ -186,6 +192,7 @@ ANSWERS: Mapping[tuple[str, str], Named] = {
     ("placeOrder", "200"): {"paid": _PAID, "waits for a payment": _PLACED},
     ("getOrder", "200"): {
         "paid": _PAID,
+        "the customer must act": _WAITS_FOR_CUSTOMER,
         "needs attention": {**_PAID, "status": "needs_attention", "attention": _QUESTION, "actions": _BUTTONS},
     },
     ("listOrders", "200"): {"last page": _page(_PAID)},

@@ -37,7 +37,7 @@ hand_over_overdue: the carrier has not picked the parcel up in time
 delivery_overdue: the parcel has not arrived in time
 lost: the carrier has lost the parcel
 returned: the parcel comes back
-provider_dispute: the payment provider took back what it had said
+provider_dispute: the money is disputed, does not arrive, or is not set aside any more
 late_event: the carrier told of the parcel after the order had ended
 """
 _ACTIONS = """
@@ -60,6 +60,13 @@ parcel.in_transit: it is on its way
 parcel.delivered: it has arrived
 parcel.lost: it is lost
 parcel.returned: it came back
+"""
+_PAYMENT_NEWS = """
+payment.authorized: the customer did what was asked; the money is set aside
+payment.failed: the customer could not do it, or the issuer says no all the same
+payment.capture_failed: money that was taken is not going to arrive
+payment.authorization_expired: the money is not set aside any more
+payment.disputed: the customer asks their bank for the money back
 """
 _SHIPMENTS = """
 booked: a label is made, the carrier has yet to pick it up
@@ -88,6 +95,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "AttentionReason": _read(_REASONS),
     "Action": _read(_ACTIONS),
     "ParcelEvent": _read(_PARCELS),
+    "PaymentEvent": _read(_PAYMENT_NEWS),
     "ShipmentStatus": _read(_SHIPMENTS),
     "MovementKind": _read(_MOVEMENTS),
 }
@@ -100,6 +108,7 @@ _INTRODUCTIONS = {
     "AttentionReason": "Why an operator is asked.",
     "Action": "An answer of an operator.",
     "ParcelEvent": "What happened to a parcel.",
+    "PaymentEvent": "What happened to a payment.",
     "ShipmentStatus": "Where a parcel is.",
     "MovementKind": "Why the figures of an article changed.",
 }

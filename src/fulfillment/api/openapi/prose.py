@@ -23,8 +23,9 @@ are not listed 404 `not_found`. 429 and 503 say in `Retry-After` when to repeat 
 
 **Lists.** `limit` and `cursor`; go on with `next_cursor` until it is null. Rows that are added do not disturb it.
 
-**Values.** JSON in UTF-8 of at most 32 KiB. Money is whole minor units (129999 EUR is 1299.99 euros), times are
-RFC 3339 and answered in UTC. Texts are trimmed, blank ones refused. Unknown fields and parameters are refused (422).
+**Values.** JSON in UTF-8, of at most 32 KiB where nothing else is said. Money is whole minor units (129999 EUR is
+1299.99 euros), times are RFC 3339 and answered in UTC. Texts are trimmed, blank ones refused. Unknown fields and
+parameters are refused (422).
 
 **Compatibility.** Within `/v1` operations, fields and codes are only added, and so are values of answers: ignore fields
 you do not know, and treat an unknown code by its status.
@@ -35,6 +36,7 @@ _TAGS: Mapping[str, str] = {
     "operators": "What needs a person: questions about orders, and the answers to them.",
     "inventory": "Articles, their stock, and how it came about.",
     "carriers": "Where carriers tell what happened to parcels.",
+    "payment providers": "Where payment providers tell what happened to payments.",
     "problems": "Pages about problem codes, for people; served where documentation is.",
 }
 
@@ -53,7 +55,7 @@ SECURITY_SCHEMES: Mapping[str, Mapping[str, Any]] = {
         "name": "webhook-signature",
         "description": (
             "Standard Webhooks: `v1,` and the base64 of the HMAC-SHA256 of `webhook-id.webhook-timestamp.body` under "
-            "the secret that carrier and service share; several, separated by spaces, while a secret is replaced."
+            "the secret that sender and service share; several, separated by spaces, while a secret is replaced."
         ),
     },
 }

@@ -2,11 +2,9 @@
 What carriers send.
 """
 
-from uuid import UUID
-
 from pydantic import ConfigDict
 
-from fulfillment.api.schemas.common import Body, Instant, Text100, Text200
+from fulfillment.api.schemas.common import Body, Instant, Text100, Text200, order_meant
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.shipping import ParcelEvent
 
@@ -26,10 +24,7 @@ class ParcelNews(Body):
     @property
     def order_id(self) -> OrderId | None:
         """The order the carrier means, if what it says can be one of ours."""
-        try:
-            return OrderId(UUID(self.reference)) if self.reference else None
-        except ValueError:
-            return None
+        return order_meant(self.reference)
 
 
 class CarrierEventBody(Body):

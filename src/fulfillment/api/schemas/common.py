@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from fulfillment.domain.ids import OrderId
 from fulfillment.domain.iso import COUNTRIES, CURRENCIES
 from fulfillment.domain.money import Money
 
@@ -113,9 +115,20 @@ Cursor = Annotated[
     ),
 ]
 Limit = Annotated[int, Field(ge=1, le=LARGEST_PAGE, description="Most items to answer with.", examples=[50])]
-ACTORS = "Who did it: `key:NAME` for an API key, `jwt:ISSUER#SUBJECT` for a JWT, `carrier:NAME`, `system`."
+ACTORS = (
+    "Who did it: `key:NAME` for an API key, `jwt:ISSUER#SUBJECT` for a JWT, `carrier:NAME`, `provider:NAME` for a "
+    "payment provider, `system`."
+)
 Actor = Annotated[str, Field(description=ACTORS, examples=["key:shop"])]
 CurrencyCode = Annotated[str, Field(description="ISO 4217 code.", json_schema_extra={"pattern": "^[A-Z]{3}$"})]
+
+
+def order_meant(reference: str | None) -> OrderId | None:
+    """The order somebody else's reference names, if it can be one of ours."""
+    try:
+        return OrderId(UUID(reference)) if reference else None
+    except ValueError:
+        return None
 
 
 class Body(BaseModel):

@@ -28,8 +28,8 @@ class EventOut(View):
     actor: Annotated[
         str,
         Field(
-            description=f"{ACTORS} A caller bound to a customer sees its own id, carriers and `system`; "
-            f"everybody else is `{OPERATOR}`.",
+            description=f"{ACTORS} A caller bound to a customer sees its own id, carriers, payment "
+            f"providers and `system`; everybody else is `{OPERATOR}`.",
             examples=["key:shop"],
         ),
     ]
@@ -53,4 +53,4 @@ def _for_customer(event: EventView, caller: Principal) -> EventView:
 
 
 def _is_no_caller(actor: str) -> bool:
-    return actor == SYSTEM or actor.partition(":")[0] == "carrier"
+    return actor == SYSTEM or actor.partition(":")[0] in ("carrier", "provider")

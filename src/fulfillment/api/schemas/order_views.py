@@ -95,7 +95,7 @@ class NextAction(View):
     """What the customer must do for the payment to go on."""
 
     type: str
-    """What kind of step it is; `redirect`, say."""
+    """What kind of step it is; `redirect_to_url`, say."""
     url: Annotated[str, Field(json_schema_extra={"format": "uri"})]
     """Where to send the customer."""
 
@@ -116,7 +116,7 @@ class PaymentOut(View):
     refunded: MoneyView
     """Given back."""
     next_action: NextAction | None
-    """What the customer must do; null: nothing."""
+    """What the customer must do while the payment is awaited; null: nothing."""
 
 
 class ShipmentOut(View):

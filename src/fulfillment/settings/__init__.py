@@ -5,49 +5,29 @@ How to *reach* Temporal is not here: that is `temporal.toml` and `TEMPORAL_…` 
 Nested names use two underscores: `FULFILLMENT_DATABASE__URL`.
 """
 
-import base64
-import binascii
 import json
 import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fulfillment.domain.identity import ROLE_FORM, Scope, is_role
 from fulfillment.domain.keyring import Key, parse_keys
+from fulfillment.settings.providers import AllCarriers, Payments
+from fulfillment.settings.values import Duration, Port, Section
 
 
-def _seconds(value: object) -> object:
-    """A plain number is seconds; the rest (`PT30S`, `P7D`, `7 days`) is for pydantic to read."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))]
-"""Seconds, or ISO 8601 (`PT30S`, `P7D`)."""
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Database(_Section):
+class Database(Section):
     """The PostgreSQL behind orders, stock and the operations ledger."""
 
     url: SecretStr = Field(description="`postgresql://user:password@host:5432/name`; a socket folder goes in `?host=`.")
@@ -72,7 +52,7 @@ class Database(_Section):
         return value
 
 
-class Encryption(_Section):
+class Encryption(Section):
     """Keys for card tokens at rest and for everything handed to Temporal."""
 
     keys: SecretStr = Field(
@@ -91,11 +71,11 @@ class Encryption(_Section):
         return parse_keys(self.keys.get_secret_value())
 
 
-class Api(_Section):
+class Api(Section):
     """The HTTP side."""
 
-    host: str = "127.0.0.1"
-    port: Port = 8000
+    host: str = Field(default="127.0.0.1", description="The address it listens on; `0.0.0.0` in a container.")
+    port: Port = Field(default=8000, description="The port it listens on.")
     public_url: str = Field(default="http://127.0.0.1:8000", description="What callers see; problem types link to it.")
     fingerprint_keys: SecretStr = Field(
         description="`id:base64`, comma separated: HMAC keys that recognise a repeated request body."
@@ -113,14 +93,14 @@ class Api(_Section):
         return parse_keys(self.fingerprint_keys.get_secret_value())
 
 
-class Internal(_Section):
+class Internal(Section):
     """Probes and metrics of each process: never to be exposed to callers."""
 
-    host: str = "127.0.0.1"
-    port: Port = 9000
+    host: str = Field(default="127.0.0.1", description="The address it listens on; `0.0.0.0` in a container.")
+    port: Port = Field(default=9000, description="The port it listens on; one of its own per process of a machine.")
 
 
-class Worker(_Section):
+class Worker(Section):
     """How a worker process runs its roles."""
 
     strict_sandbox: bool = Field(default=True, description="Check workflow code for determinism while it runs.")
@@ -133,14 +113,36 @@ class Worker(_Section):
         description="How long a dead worker's cached workflows wait before others take them.",
     )
     pollers: int = Field(default=10, ge=2, description="Open polls per queue and kind.")
+    payments_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        le=100_000,
+        allow_inf_nan=False,
+        description="At most so many payment steps a second, of all workers together: the Temporal server enforces it, "
+        "so give every worker the same. Orders above it wait, however long; none is rejected for waiting.",
+    )
+    circuit_failures: int = Field(
+        default=5, ge=1, description="After so many failures in a row a provider is asked less often, per process."
+    )
+    circuit_pause: Duration = Field(
+        default=timedelta(seconds=5),
+        description="Then one attempt per pause asks it, the others wait for a minute; 0: it is asked as before.",
+    )
 
 
-class Orders(_Section):
+class Orders(Section):
     """Deadlines and switches an order is placed with; later changes touch new orders only."""
 
-    payment_window: Duration = timedelta(days=7)
-    hand_over_window: Duration = timedelta(days=30)
-    delivery_window: Duration = timedelta(days=30)
+    payment_window: Duration = Field(
+        default=timedelta(days=7), description="How long an order may wait for a card; then it is rejected."
+    )
+    hand_over_window: Duration = Field(
+        default=timedelta(days=30),
+        description="How soon the carrier is to pick a parcel up; then an operator is asked.",
+    )
+    delivery_window: Duration = Field(
+        default=timedelta(days=30), description="How soon after that it is to arrive; then an operator is asked."
+    )
     attention_window: Duration = Field(
         default=timedelta(days=1), description="How soon an operator is to answer an order that needs attention."
     )
@@ -163,83 +165,6 @@ class Orders(_Section):
         default=timedelta(minutes=2),
         description="After this an undo that found nothing looks again: a provider may do late what it never answered.",
     )
-
-
-class Provider(_Section):
-    """One payment provider or carrier, reached over HTTP."""
-
-    name: str = Field(default="sandbox", description="How the ledger, the timeline and the event routes call it.")
-    url: str = Field(description="Its base URL.")
-    timeout: Duration = Field(
-        default=timedelta(seconds=20),
-        gt=timedelta(0),
-        lt=timedelta(seconds=30),
-        description="One call; below the 30 s an attempt of a provider step may take.",
-    )
-
-
-def _standard_webhooks(value: SecretStr) -> SecretStr:
-    prefix, _, encoded = value.get_secret_value().partition("_")
-    try:
-        length = len(base64.b64decode(encoded, validate=True))
-    except binascii.Error:
-        length = 0
-    if prefix != "whsec" or not 24 <= length <= 64:
-        msg = "must be `whsec_` and base64 of 24 to 64 bytes"
-        raise ValueError(msg)
-    return value
-
-
-class Carriers(Provider):
-    """The carrier, and the secret its events are signed with."""
-
-    webhook_secret: Annotated[SecretStr, AfterValidator(_standard_webhooks)] = Field(
-        description="Standard Webhooks secret: `whsec_` and base64 of 24 to 64 bytes."
-    )
-
-
-class Stripe(_Section):
-    """What Stripe needs beside its address; the extra `stripe` must be installed."""
-
-    secret_key: SecretStr = Field(
-        description="`sk_live_…`, `sk_test_…`, or a restricted key that may write payment intents and refunds."
-    )
-    return_url: str = Field(
-        max_length=2000,
-        pattern=r"^https?://[!-~]+$",
-        description="Your page a customer comes back to from the bank, when the bank has asked for something.",
-    )
-
-
-class Payments(Provider):
-    """The payment provider: the sandbox and what speaks as it does, or Stripe."""
-
-    adapter: Literal["http", "stripe"] = Field(default="http", description="Which interface the provider has.")
-    webhook_secret: SecretStr | None = Field(
-        default=None,
-        description="The secret its events are signed with: Stripe's signing secret of the endpoint, else a Standard "
-        "Webhooks secret (`whsec_` and base64 of 24 to 64 bytes). Without it events are refused.",
-    )
-    stripe: Stripe | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _stripe_is_where_stripe_is(cls, values: object) -> object:
-        if isinstance(values, dict) and values.get("adapter") == "stripe":
-            return {"name": "stripe", "url": "https://api.stripe.com", **values}
-        return values
-
-    @model_validator(mode="after")
-    def _what_the_adapter_needs_is_there(self) -> Self:
-        if self.adapter == "stripe" and (self.stripe is None or self.webhook_secret is None):
-            msg = (
-                "adapter `stripe` needs FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY, "
-                "FULFILLMENT_PAYMENTS__STRIPE__RETURN_URL and FULFILLMENT_PAYMENTS__WEBHOOK_SECRET"
-            )
-            raise ValueError(msg)
-        if self.adapter == "http" and self.webhook_secret is not None:
-            _standard_webhooks(self.webhook_secret)
-        return self
 
 
 def _split(value: object) -> object:
@@ -282,7 +207,7 @@ ClaimName = Annotated[str, Field(min_length=1, max_length=200)]
 RoleName = Annotated[str, AfterValidator(_role)]
 
 
-class Jwt(_Section):
+class Jwt(Section):
     """JWTs of one issuer, accepted beside API keys."""
 
     issuer: str = Field(description="The `iss` of its tokens, to the letter.")
@@ -336,7 +261,7 @@ class Jwt(_Section):
         return parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1", "localhost"}
 
 
-class Limits(_Section):
+class Limits(Section):
     """What one caller may ask of the service, and how long it may take to ask it."""
 
     rate: str = Field(
@@ -383,10 +308,12 @@ class Limits(_Section):
         return value
 
 
-class Log(_Section):
+class Log(Section):
     """What a process says about itself."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is less important is left out."
+    )
     format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal.")
 
 
@@ -422,7 +349,7 @@ class Settings(DatabaseOnly):
     worker: Worker = Worker()
     orders: Orders = Orders()
     payments: Payments
-    carriers: Carriers
+    carriers: AllCarriers
     jwt: Jwt | None = None
     limits: Limits = Limits()
 
