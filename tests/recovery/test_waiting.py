@@ -244,7 +244,7 @@ async def test_a_dispute_that_was_answered_is_not_asked_about_again(stage: Stage
 async def test_a_dispute_while_another_question_is_open_survives_the_run(stage: Stage) -> None:
     order = await disputed(stage)
     await order.hear("lost")
-    await order.asks("lost")
+    await order.attends("lost", ["found", "refund", "reship"])
     await order.shot()
 
     await order.recover()
