@@ -7,8 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from fulfillment.contracts.orders import Address, Card, CarrierEvent, Line, StartOrder, Terms
+from fulfillment.contracts.payments import PaymentNews
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.money import Money
+from fulfillment.domain.payments import PaymentEvent
 from fulfillment.domain.shipping import ParcelEvent
 
 CARRIER = "sandbox"
@@ -50,5 +52,16 @@ def an_event(order_id: UUID, event: str, *, id: str | None = None, tracking_numb
         carrier=CARRIER,
         tracking_number=tracking_number or tracking_number_of(order_id),
         type=ParcelEvent(f"parcel.{event}"),
+        occurred_at=PLACED_AT,
+    )
+
+
+def payment_news(event: str, *, id: str | None = None, payment: str = "payment-1") -> PaymentNews:  # noqa: A002
+    """A payment provider's word: `authorized`, `failed`, `disputed`, `capture_failed`, `authorization_expired`."""
+    return PaymentNews(
+        id=id or f"news-{event}",
+        provider="sandbox",
+        payment=payment,
+        type=PaymentEvent(f"payment.{event}"),
         occurred_at=PLACED_AT,
     )

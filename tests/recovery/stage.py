@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 from sqlalchemy import Row, Table, delete, func, insert, select, update
@@ -18,9 +18,10 @@ from fulfillment.api.resignal import InboxSignals
 from fulfillment.api.resources import ApiResources
 from fulfillment.bootstrap import Activities
 from fulfillment.contracts.converter import data_converter
-from fulfillment.contracts.naming import TaskQueue, order_workflow_id
+from fulfillment.contracts.naming import TaskQueue, order_workflow_id, payments_source
 from fulfillment.contracts.steps import PlaceOrder
 from fulfillment.db.engine import Database
+from fulfillment.db.inbox import InboxEvent
 from fulfillment.db.tables import (
     operations,
     order_events,
@@ -68,7 +69,7 @@ async def open_stage(settings: Settings, server: str, sandbox: SandboxClient) ->
         api = await stack.enter_async_context(serving(replace(resources, inbox=signals)))
         outside = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False))
         secret = settings.carriers.webhook_secret.get_secret_value()
-        yield Stage(api, Carrier(api, secret), client, database, wired, sandbox, outside)
+        yield Stage(api, Carrier(api, secret), client, database, wired, sandbox, outside, signals)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Stage:
     activities: Activities
     sandbox: SandboxClient
     outside: httpx2.AsyncClient
+    inbox: InboxSignals
 
     async def stocked(self, on_hand: int) -> None:
         """So many pieces of each article, none of them held."""
@@ -96,6 +98,12 @@ class Stage:
         answer = await self.api.post("/v1/orders", json=an_order(**changes), headers=a_key())
         assert answer.status_code == 202, answer.text
         return Order(self, OrderId(UUID(answer.json()["id"])))
+
+    async def place_with_a_bank_that_asks(self) -> "Order":
+        """An order whose bank asks the customer to agree first."""
+        order = await self.place(payment={"method": "card", "token": "tok_action_required"})
+        await order.becomes("awaiting_payment")
+        return order
 
     async def known_to_the_database_alone(self) -> "Order":
         """An order whose history was deleted long ago."""
@@ -199,6 +207,42 @@ class Order:
         answer = await self.stage.carrier.tell(news(str(self.id), type=f"parcel.{event}", data=data))
         assert answer.status_code == 202
 
+    async def amend(self, *prices: int) -> None:
+        """One piece of each article, at these prices."""
+        lines = [
+            {"sku": f"SKU-{n}", "name": "A lamp", "quantity": 1, "unit_price": {"amount": price, "currency": "EUR"}}
+            for n, price in enumerate(prices, 1)
+        ]
+        answer = await self.stage.api.put(f"{self.path}/lines", json={"lines": lines})
+        assert answer.is_success, answer.text
+
+    async def customer_acts(self, *, agree: bool = True) -> int:
+        """The customer does what the bank asks for, or refuses; the bank's answer to that."""
+        path = f"/payments/authorizations/{await self._payment()}/action"
+        return self.stage.sandbox.post(path, json={"agree": agree}).status_code
+
+    async def told(self, news: str) -> None:
+        """The payment provider says something of its newest payment."""
+        event = InboxEvent(
+            source=payments_source("sandbox"),
+            event_id=str(uuid4()),
+            type=f"payment.{news}",
+            order_id=self.id,
+            subject=await self._payment(),
+            occurred_at=datetime.now(UTC),
+        )
+        await self.stage.inbox.receive(event)
+
+    async def _payment(self) -> str:
+        async def names() -> list[tuple[int, str]]:
+            rows = await self._rows(operations)
+            return [
+                (row.n, row.provider_reference) for row in rows if row.kind == "authorize" and row.provider_reference
+            ]
+
+        await until(names)
+        return max(await names())[1]
+
     async def shot(self) -> None:
         """Its workflow is terminated."""
         await self.stage.client.get_workflow_handle(order_workflow_id(self.id)).terminate()
@@ -227,6 +271,24 @@ class Order:
             return any(f"{row.kind}:{row.n}" == operation and row.failures for row in rows)
 
         await until(has)
+
+    async def knows(self, operation: str, state: str) -> None:
+        """Until our own ledger has this state of an operation."""
+
+        async def does() -> bool:
+            return (await self.operations()).get(operation) == state
+
+        await until(does)
+
+    async def attends(self, reason: str, actions: list[str]) -> None:
+        """Until the list of open questions has one about it for this reason, with these answers."""
+
+        async def does() -> bool:
+            page = (await self.stage.api.get("/v1/attention", params={"reason": reason, "limit": 200})).json()
+            asked = [entry for entry in page["items"] if entry["order_id"] == str(self.id)]
+            return [[action["name"] for action in entry["actions"]] for entry in asked] == [actions]
+
+        await until(does)
 
     async def forgets(self, *keys: str) -> None:
         """Our own ledger has lost operations (`capture:1`)."""

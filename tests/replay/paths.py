@@ -16,6 +16,7 @@ from fulfillment.domain.orders import AttentionReason
 from tests.fakes.orders import a_line
 from tests.replay.stage import ORDER_ID, SOON, Path, Stage
 from tests.replay.taken_over import TAKEN_OVER
+from tests.replay.waiting import WAITING
 from tests.replay.ways_back import WAYS_BACK
 from tests.workflows.stories import AUTHORIZE, BOOK, CAPTURE, PLACE, Story
 
@@ -220,4 +221,5 @@ PATHS: tuple[Path, ...] = (
     database_away,
     *WAYS_BACK,
     *TAKEN_OVER,
+    *WAITING,
 )

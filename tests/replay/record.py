@@ -31,12 +31,12 @@ from tests.workflows.running import RunningOrders, order_workers
 HISTORIES = Path(__file__).parent / "histories"
 
 
-async def history_of(path: OrderPath) -> WorkflowHistory:
-    """Play a path on a real server of its own; payloads are plain JSON."""
+async def history_of(path: OrderPath, *, cached: int = 1000) -> WorkflowHistory:
+    """Play a path on a real server of its own; payloads are plain JSON. Workers keep so many workflows in memory."""
     async with running_temporal() as address:
         client = await Client.connect(address, data_converter=data_converter(None), identity="recorder")
         script = Script()
-        async with order_workers(client, script):
+        async with order_workers(client, script, cached=cached):
             orders = RunningOrders(WorkflowEnvironment.from_client(client), script)
             story = await path(Stage(orders))
             with suppress(WorkflowFailureError):

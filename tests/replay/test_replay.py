@@ -2,6 +2,7 @@
 Workflow code of today replays what earlier code did, in the sandbox the workers use.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from tests.replay import paths
 from tests.replay.changed_order import BookingFirst
 from tests.replay.record import HISTORIES, history_of
 from tests.replay.stage import ORDER_ID
+from tests.replay.stage import Path as OrderPath
+from tests.replay.waiting import WAITING
 
 RECORDED = sorted(HISTORIES.glob("*.json"))
 
@@ -34,6 +37,14 @@ def recorded(file: Path) -> WorkflowHistory:
 @pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
 async def test_orders_begun_by_an_earlier_release_go_on(file: Path) -> None:
     await replayer(OrderWorkflow).replay_workflow(recorded(file))
+
+
+@pytest.mark.parametrize("path", WAITING, ids=lambda path: path.__name__)
+async def test_a_worker_that_is_lost_at_any_wait_loses_nothing(path: OrderPath) -> None:
+    kinds = Counter(event.event_type for event in (await history_of(path, cached=0)).events)
+
+    assert kinds[EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED] == 0
+    assert kinds[EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED] == 1
 
 
 def test_every_path_was_recorded() -> None:

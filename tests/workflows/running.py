@@ -23,11 +23,13 @@ OrderHandle = WorkflowHandle[OrderWorkflow, OrderResult]
 
 
 @asynccontextmanager
-async def order_workers(client: Client, script: Script) -> AsyncIterator[None]:
-    """All roles of the service, their steps played by a script."""
+async def order_workers(client: Client, script: Script, *, cached: int = 1000) -> AsyncIterator[None]:
+    """All roles of the service, their steps played by a script; with none `cached` each task is a replay."""
     async with AsyncExitStack() as stack:
         for role in TaskQueue:
-            worker = build_worker(client, role, fake_activities(script), WorkerSettings(pollers=2))
+            worker = build_worker(
+                client, role, fake_activities(script), WorkerSettings(pollers=2, cached_workflows=cached)
+            )
             await stack.enter_async_context(worker)
         yield
 

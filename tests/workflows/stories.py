@@ -20,7 +20,7 @@ from fulfillment.domain.attention import Action
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
 from fulfillment.workflows.order import OrderWorkflow
 from tests.fakes.activities import Script
-from tests.fakes.orders import a_line, an_event, tracking_number_of
+from tests.fakes.orders import a_line, an_event, payment_news, tracking_number_of
 from tests.fixtures.waiting import until
 from tests.workflows.running import OrderHandle, RunningOrders
 
@@ -106,6 +106,19 @@ class Story:
             return claim(Counter(EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in events))
 
         await until(is_true, seconds=10)
+
+    async def tell(self, news: str, id: str | None = None) -> None:  # noqa: A002 - what providers call it
+        """The payment provider says something: `authorized`, `failed`, `disputed`, …"""
+        await self.handle.signal(OrderWorkflow.payment_event, payment_news(news, id=id))
+
+    async def agrees(self) -> None:
+        """The customer does what the bank asks for."""
+        self.script.asks_customer = False
+        await self.tell("authorized", id="the customer agreed")
+
+    async def looked_again(self, times: int = 2) -> None:
+        """Until the payment was asked about, the first time being the authorisation itself."""
+        await self.rests(AUTHORIZE, times)
 
     async def asked(self, reason: AttentionReason, times: int = 1) -> None:
         """Until an operator is asked, for the first or another time."""

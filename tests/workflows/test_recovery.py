@@ -13,9 +13,10 @@ from fulfillment.contracts.recovery import Numbered, Standing
 from fulfillment.contracts.shipping import ShipmentBooked
 from fulfillment.domain.attention import Action
 from fulfillment.domain.errors import ProviderUnavailable
+from fulfillment.domain.money import Money
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
 from tests.fakes.activities import Script
-from tests.fakes.orders import CARRIER, an_order, tracking_number_of
+from tests.fakes.orders import CARRIER, a_line, an_order, tracking_number_of
 from tests.fakes.recovery import LEFT_IN_PROCESSING
 from tests.workflows.running import RunningOrders
 from tests.workflows.stories import (
@@ -35,6 +36,14 @@ LOOK_UP = ["find_payments", "find_shipments"]
 FIRST = Numbered(last=1)
 BOOKED = replace(LEFT_IN_PROCESSING, last_event=4, authorization=FIRST, booking=FIRST)
 PAID = replace(BOOKED, status=OrderStatus.AWAITING_SHIPMENT, last_event=5, capture=FIRST, is_captured=True)
+WAITING = replace(
+    LEFT_IN_PROCESSING,
+    status=OrderStatus.AWAITING_PAYMENT,
+    last_event=3,
+    authorization=FIRST,
+    awaited=Money(3000, "EUR"),
+    payment_due_in=timedelta(days=2),
+)
 SHIPPED = replace(PAID, status=OrderStatus.SHIPPED, last_event=6, picked_up=True)
 
 
@@ -189,3 +198,62 @@ async def test_an_address_that_is_on_a_label_already_stays(step: str, orders: Ru
     await story.rests(CAPTURE)
     assert await story.ends_delivered()
     assert not script.requests("readdress_order")
+
+
+async def test_a_payment_that_waits_for_its_customer_is_asked_about_at_once(
+    orders: RunningOrders, script: Script
+) -> None:
+    story = await taken_over(orders, WAITING)
+    await story.rests(CAPTURE)
+
+    assert [(request.n, request.resumes) for request in script.requests(AUTHORIZE)] == [(1, True)]
+    assert [request.authorization for request in script.requests(CAPTURE)] == [1]
+    assert await story.ends_delivered()
+
+
+async def test_another_card_ends_a_payment_of_the_earlier_run(orders: RunningOrders, script: Script) -> None:
+    script.asks_customer = True
+    story = await taken_over(orders, WAITING)
+    await story.rests(AUTHORIZE)
+    script.asks_customer = False
+    await story.pay()
+    await story.rests(CAPTURE)
+
+    assert [(request.authorization, request.replaces) for request in script.requests(REVERSE)] == [(1, True)]
+    assert [(request.n, request.resumes) for request in script.requests(AUTHORIZE)] == [(1, True), (2, False)]
+    assert await story.ends_delivered()
+
+
+@pytest.mark.parametrize("total", [4000, 0], ids=["another total", "nothing"])
+async def test_an_amendment_of_the_earlier_run_ends_its_payment_first(
+    orders: RunningOrders, script: Script, total: int
+) -> None:
+    left = replace(WAITING, status=OrderStatus.AWAITING_PAYMENT if total else OrderStatus.PROCESSING)
+    order = an_order(a_line(quantity=1, price=total))
+    story = await taken_over(orders, left, lines=order.lines)
+    await story.rests(REVERSE)
+    if total:
+        await story.pay()
+    await story.rests(CAPTURE if total else BOOK)
+
+    assert [(request.authorization, request.replaces) for request in script.requests(REVERSE)] == [(1, True)]
+    assert [(request.n, request.amount.amount) for request in script.requests(AUTHORIZE)] == [(2, total)][: bool(total)]
+    assert await story.ends_delivered()
+
+
+async def test_a_payment_that_waits_is_undone_if_that_is_wanted(orders: RunningOrders, script: Script) -> None:
+    story = await taken_over(orders, WAITING, undo=True)
+
+    assert await story.ends() is OrderStatus.CANCELLED
+    assert story.undone() == BOTH
+    assert [(request.authorization, request.replaces) for request in script.requests(REVERSE)] == [(1, False)]
+
+
+async def test_a_customer_has_no_more_time_than_before(orders: RunningOrders, script: Script) -> None:
+    script.asks_customer = True
+    story = await taken_over(orders, WAITING)
+    await story.rests(AUTHORIZE)
+
+    assert await orders.pass_days_until("begin_undo") <= 3
+    assert await story.ends() is OrderStatus.REJECTED
+    assert story.closed_as[1] is FailureCode.PAYMENT_EXPIRED

@@ -111,9 +111,10 @@ class LedgeredPaymentActivities(PaymentActivities):
     async def _wait_for_customer(
         self, request: AuthorizePayment, operation: Operation, payment: str, action: NextAction
     ) -> Authorization:
+        # Also when it is asked about: a recovery that found it has only its key.
+        await self._named(operation.key, payment)
         if request.resumes:
             return Authorization.AWAITS_CUSTOMER
-        await self._named(operation.key, payment)
         change = payment_changes.awaits_customer(request.order_id, request.n, action)
         async with self._database.statement() as connection:
             await apply(connection, change)

@@ -139,6 +139,9 @@ class PaymentReversals:
         if authorization.state is not OperationState.DONE and not payment.was_ended:
             found = await self._find_authorization(payment)
             if found is not None and found.refusal:
+                if payment.request.replaces:
+                    declined = (authorization.key, found.refusal, payment.during)
+                    await self._apply(payment_changes.declined(payment.request.order_id, *declined))
                 return await self._abandon(payment.void.key, authorization.key)
             # One that is not done but has a name is ended all the same: nothing can come of it any more.
             reference = found.reference if found else reference

@@ -57,9 +57,10 @@ class ReversePayment:
     Undo authorisation number `authorization` and the captures of it: void it, or refund what was captured; `n` counts
     intended reversals.
 
-    One that `replaces` it makes room for another card or amount while the order waits for a payment; its number is that
-    of the authorisation. Where nothing is found although something may have been asked, the `last_look` decides that it
-    never happened. An operator may have been `told` about the reversal, or about the authorisation it is to undo.
+    One that `replaces` it makes room for another card or amount while the order waits for a payment, or costs nothing
+    any more; its number is that of the authorisation. Where nothing is found although something may have been asked,
+    the `last_look` decides that it never happened. An operator may have been `told` about the reversal, or about the
+    authorisation it is to undo.
     """
 
     order_id: OrderId

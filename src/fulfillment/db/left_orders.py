@@ -105,6 +105,8 @@ async def standing(connection: Reading, order_id: OrderId) -> Standing:
 def _standing(row: Row[Any]) -> Standing:
     status, ledger = OrderStatus(row.status), row.ledger
     is_captured, picked_up = _is_captured(row, status), row.stock == StockState.LEFT
+    # Amended to nothing while its customer was asked to agree to more.
+    is_free = status is OrderStatus.PROCESSING and not row.total
     is_paid = is_captured or not row.total
     booking = _booking(ledger, is_replaced=status is OrderStatus.PROCESSING and is_paid)
     return Standing(
@@ -112,7 +114,7 @@ def _standing(row: Row[Any]) -> Standing:
         failure=FailureCode(row.failure_code) if row.failure_code else None,
         last_event=row.last_number,
         authorization=_newest(ledger, OperationKind.AUTHORIZE),
-        awaited=_awaited(ledger) if status is OrderStatus.AWAITING_PAYMENT else None,
+        awaited=_awaited(ledger) if status is OrderStatus.AWAITING_PAYMENT or is_free else None,
         capture=_newest(ledger, OperationKind.CAPTURE),
         reversal=_newest(ledger, *_REVERSALS),
         booking=booking,

@@ -51,7 +51,6 @@ _ABOUT_THE_JOURNEY = (
     AttentionReason.DELIVERY_OVERDUE,
     AttentionReason.LOST,
     AttentionReason.RETURNED,
-    AttentionReason.PROVIDER_DISPUTE,
 )
 _ORDER = bindparam("taken_order", type_=Uuid)
 _RUN = bindparam("new_owner", type_=Text)
@@ -71,11 +70,21 @@ _LOCKED: Select[Any] = (
 _OWNED = update(orders).where(orders.c.id == _ORDER).values(run_id=_RUN, updated_at=func.now())
 
 _name = func.concat(inbox.c.source, ":", inbox.c.event_id, ":")
+_answers = order_events.alias("answers")
+# A dispute that an operator was asked about and has not answered: the carrier was faster, or the run is gone.
+_is_open = and_(
+    func.coalesce(order_events.c.data["reason"].astext, "") == AttentionReason.PROVIDER_DISPUTE.value,
+    ~exists().where(
+        _answers.c.order_id == _ORDER,
+        _answers.c.key == func.concat("answer:", func.substr(order_events.c.key, func.length(_name) + 1)),
+    ),
+)
 _heard = select(order_events.c.sequence).where(
     order_events.c.order_id == _ORDER,
     func.starts_with(order_events.c.key, _name),
     # Written down after the old run was gone: no run has acted on it.
     order_events.c.key != func.concat(_name, "late"),
+    ~_is_open,
 )
 _UNHEARD = (
     update(inbox)
@@ -101,7 +110,10 @@ async def take_over(connection: Writing, order_id: OrderId, run_id: str, resume:
 
 
 async def signal_again(connection: Writing, order_id: OrderId) -> None:
-    """What carriers said and no run has acted on is to be passed on once more: signals are gone with their run."""
+    """
+    What carriers and payment providers said and no run has acted on is to be passed on once more: signals are gone
+    with their run. So is a dispute that nobody has answered.
+    """
     await connection.execute(_UNHEARD, {"taken_order": order_id})
 
 
@@ -266,7 +278,12 @@ async def enter(connection: Writing, order_id: OrderId, found: Sequence[Found]) 
 
 _PAID = (
     update(orders)
-    .where(orders.c.id == _ORDER, orders.c.status == literal(OrderStatus.AWAITING_PAYMENT.value))
+    .where(
+        orders.c.id == _ORDER,
+        orders.c.status == literal(OrderStatus.AWAITING_PAYMENT.value),
+        # One that waits for its customer is asked about, where it waits.
+        orders.c.payment_next_action.is_(None),
+    )
     .values(status=OrderStatus.PROCESSING.value, version=orders.c.version + 1, updated_at=func.now())
 )
 

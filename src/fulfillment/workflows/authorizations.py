@@ -68,11 +68,6 @@ class Authorizations:
         return self._numbers.last
 
     @property
-    def awaits_customer(self) -> bool:
-        """The bank asks the customer for something."""
-        return self._awaited is not None
-
-    @property
     def is_outdated(self) -> bool:
         """The customer is asked to agree to another amount than the order costs now."""
         return self._awaited not in (None, self._order.total)

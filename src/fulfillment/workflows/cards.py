@@ -85,10 +85,10 @@ class Cards:
             )
             await self._order.changes.serve()
             self._order.stop_if_cancelled()
-            if self._authorizations.is_outdated:
-                await self._authorizations.let_go()
             if self._order.status is not OrderStatus.AWAITING_PAYMENT:
                 return
+            if self._authorizations.is_outdated:
+                await self._authorizations.let_go()
             if self._given is not None:
                 await self._authorizations.let_go()
                 await self._take(self._given)

@@ -47,6 +47,9 @@ class Checkout:
         if self._order.status is OrderStatus.AWAITING_PAYMENT:
             await self._cards.wait()
         self._order.stop_if_cancelled()
+        if self._authorizations.is_outdated:
+            # Nothing is left to pay: nobody is to agree to it any more.
+            await self._authorizations.let_go()
         # Another parcel of a paid order is not paid for again.
         costs = bool(self._order.total.amount) and not self._payments.is_settled
         if costs and not await self._is_paid_for():

@@ -8,12 +8,13 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from fulfillment.contracts.payments import PaymentNews
-    from fulfillment.contracts.recovery import Standing
     from fulfillment.contracts.steps import OrderActivities, RecordLatePayment
     from fulfillment.domain.attention import ACTIONS, Action
     from fulfillment.domain.orders import AttentionReason, OrderStatus
+    from fulfillment.domain.payments import PaymentEvent
     from fulfillment.workflows.authorizations import Authorizations
     from fulfillment.workflows.desk import Desk
+    from fulfillment.workflows.payments import Payments
     from fulfillment.workflows.state import OrderState
     from fulfillment.workflows.steps import database_step
 
@@ -28,26 +29,23 @@ class Disputes:
     order on is no answer to it.
     """
 
-    def __init__(self, order: OrderState, desk: Desk, authorizations: Authorizations) -> None:
+    def __init__(self, order: OrderState, desk: Desk, authorizations: Authorizations, payments: Payments) -> None:
         self._order = order
         self._desk = desk
         self._authorizations = authorizations
+        self._payments = payments
         self._heard: set[str] = set()
-        # One without news was asked about by an earlier run.
-        self._waiting: deque[PaymentNews | None] = deque()
+        self._waiting: deque[PaymentNews] = deque()
         self._resume = OrderStatus.SHIPPED
-
-    def restore(self, standing: Standing) -> None:
-        """What an earlier run asked is asked again."""
-        if standing.question is _REASON:
-            self._waiting.append(None)
 
     def hear(self, news: PaymentNews) -> None:
         """Keep what the provider says: a question for an operator, or a reason to look at the payment again."""
         if news.name in self._heard:
             return
         self._heard.add(news.name)
-        if news.type.is_a_dispute and not self._authorizations.awaits_customer:
+        # Of money that is not taken yet the next look, or the capture, tells more than its event.
+        is_early = news.type is PaymentEvent.AUTHORIZATION_EXPIRED and not self._payments.is_settled
+        if news.type.is_a_dispute and not is_early:
             self._waiting.append(news)
         else:
             self._authorizations.has_news = True
@@ -85,7 +83,5 @@ class Disputes:
     async def put_aside(self) -> None:
         """Keep what the provider says after the end, for an operator."""
         while self._waiting:
-            news = self._waiting.popleft()
-            if news is not None:
-                request = RecordLatePayment(order_id=self._order.id, news=news)
-                await database_step(OrderActivities.record_late_payment, request)
+            request = RecordLatePayment(order_id=self._order.id, news=self._waiting.popleft())
+            await database_step(OrderActivities.record_late_payment, request)

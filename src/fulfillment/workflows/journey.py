@@ -32,8 +32,7 @@ class Journey:
 
     def restore(self, standing: Standing) -> None:
         """What an earlier run asked about the parcel is asked again."""
-        if standing.question is not AttentionReason.PROVIDER_DISPUTE:
-            self._question = standing.question
+        self._question = standing.question
 
     async def follow(self, refuse: Callable[[], Awaitable[None]]) -> None:
         """

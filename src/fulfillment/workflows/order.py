@@ -53,7 +53,7 @@ class OrderWorkflow:
         self._parcels = Parcels(self._order, self._desk)
         self._authorizations = Authorizations(self._order, self._desk)
         self._payments = Payments(self._order, self._desk, self._parcels, self._authorizations)
-        self._disputes = Disputes(self._order, self._desk, self._authorizations)
+        self._disputes = Disputes(self._order, self._desk, self._authorizations, self._payments)
         self._journey = Journey(self._order, self._desk, self._parcels, self._disputes)
         self._undo = Undo(self._order, self._parcels, self._payments)
         self._cards = Cards(self._order, self._authorizations)
@@ -202,15 +202,7 @@ class OrderWorkflow:
         placement, standing = await take_over(start)
         self._order.placed(placement)
         self._order.changed(standing.status, placement.total)
-        for part in (
-            self._authorizations,
-            self._payments,
-            self._disputes,
-            self._parcels,
-            self._cards,
-            self._journey,
-            self._undo,
-        ):
+        for part in (self._authorizations, self._payments, self._parcels, self._cards, self._journey, self._undo):
             part.restore(standing)
         self._desk.count_from(standing.last_event)
         self._order.changes.count_from(standing.last_event)
