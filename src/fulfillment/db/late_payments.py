@@ -15,6 +15,7 @@ from fulfillment.db.changes import Change, Fact, apply
 from fulfillment.db.engine import Reading, Writing
 from fulfillment.db.inbox import InboxEvent
 from fulfillment.db.late_events import put_forward
+from fulfillment.db.locked_orders import lock
 from fulfillment.db.tables import order_events
 from fulfillment.domain.attention import ACTIONS
 from fulfillment.domain.events import EventKind
@@ -52,10 +53,12 @@ async def record(connection: Writing, order_id: OrderId, news: PaymentNews, wind
     """
     if not news.type.is_a_dispute:
         return
+    key = f"{news.name}:late"
+    # Two who write it at the same moment come one after the other.
+    if (await lock(connection, order_id, key, tuple(OrderStatus))).done:
+        return
     asked = {"reason": _REASON, "operation": None, "actions": list(ACTIONS[_REASON]), **news_data(news)}
-    fact = Fact(
-        kind=EventKind.ATTENTION_NEEDED, key=f"{news.name}:late", actor=payments_actor(news.provider), data=asked
-    )
+    fact = Fact(kind=EventKind.ATTENTION_NEEDED, key=key, actor=payments_actor(news.provider), data=asked)
     event = InboxEvent(
         source=payments_source(news.provider),
         event_id=news.id,
