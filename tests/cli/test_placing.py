@@ -126,8 +126,11 @@ async def test_a_full_disk_is_told_in_one_line(
     file = written(tmp_path, a_line("R-1", email="nobody"))
 
     place = shlex.join([sys.executable, "-m", "fulfillment", "orders", "place", str(file), *arguments])
+    # Buffered, as it is by default: the last of it is written when the command ends.
     process = await asyncio.create_subprocess_shell(
-        f"{place} {redirection}", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        f"env -u PYTHONUNBUFFERED {place} {redirection}",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     stdout, stderr = await process.communicate()
 

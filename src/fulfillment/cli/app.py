@@ -3,6 +3,7 @@ All commands.
 """
 
 import errno
+import os
 import sys
 
 import typer
@@ -32,11 +33,28 @@ app.add_typer(stock.app, name="stock")
 def main() -> None:
     """Exit codes: 0 done, 1 refused or failed, 2 usage."""
     try:
-        app()
+        _run()
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.code)
+    except BrokenPipeError:
+        _give_up_output()
+        sys.exit(1)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
+        _give_up_output()
         sys.exit(f"What there is to say cannot be written: {error}")
+
+
+def _run() -> None:
+    try:
+        app()
+    finally:
+        # What is still in the buffer would fail where nobody can tell any more why.
+        sys.stdout.flush()
+
+
+def _give_up_output() -> None:
+    """Nobody reads the rest; the interpreter writes it all the same when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
