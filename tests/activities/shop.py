@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from temporalio.testing import ActivityEnvironment
 
 from fulfillment.bootstrap import Activities
@@ -120,6 +120,11 @@ class Shop:
         async with self.warehouse.database.statement() as connection:
             await intend(connection, intent)
         return key
+
+    async def forget_ledger(self, order_id: OrderId) -> None:
+        """Our books of an order are lost."""
+        async with self.warehouse.database.statement() as connection:
+            await connection.execute(delete(operations).where(operations.c.order_id == order_id))
 
     async def grow_old(self, order_id: OrderId) -> None:
         """The order's operations were intended longer ago than providers remember."""

@@ -61,7 +61,7 @@ def _page(value: str) -> str:
 
 
 class Stripe(Section):
-    """What Stripe needs beside its address, if it is the adapter; the extra `stripe` must be installed."""
+    """Only with `FULFILLMENT_PAYMENTS__ADAPTER=stripe`, which needs the extra `stripe`."""
 
     secret_key: Annotated[SecretStr, AfterValidator(_secret_key)] = Field(
         description="`sk_live_…`, `sk_test_…`, or a restricted key that may write payment intents and refunds."
@@ -77,9 +77,9 @@ class Payments(Provider):
 
     name: str = Field(
         default="sandbox",
-        description="How the ledger, the timeline and the event routes call it; where Stripe is chosen `stripe`.",
+        description="How the ledger, the timeline and the event routes call it; for the adapter `stripe` it is `stripe`.",
     )
-    url: str = Field(description="Its base URL; where Stripe is chosen, Stripe's.")
+    url: str = Field(description="Its base URL; for the adapter `stripe` to be left out.")
     adapter: Literal["http", "stripe"] = Field(default="http", description="Which interface the provider has.")
     webhook_secret: SecretStr | None = Field(
         default=None,
