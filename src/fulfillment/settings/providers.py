@@ -77,7 +77,7 @@ class Payments(Provider):
 
     name: str = Field(
         default="sandbox",
-        description="How the ledger, the timeline and the event routes call it; for the adapter `stripe` it is `stripe`.",
+        description="How the ledger, the timeline and the event routes call it; of the adapter `stripe`: `stripe`.",
     )
     url: str = Field(description="Its base URL; for the adapter `stripe` to be left out.")
     adapter: Literal["http", "stripe"] = Field(default="http", description="Which interface the provider has.")
