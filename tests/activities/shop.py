@@ -105,7 +105,7 @@ class Shop:
         if (await self.warehouse.order(order_id)).status != OrderStatus.CANCELLING:
             await self.warehouse.begin_rejection(order_id)
 
-    async def intend(self, order_id: OrderId, kind: OperationKind) -> str:
+    async def intend(self, order_id: OrderId, kind: OperationKind, provider: str = "sandbox") -> str:
         """Get as far as writing the intent down, and then die; the operation's key."""
         key = operation_key(order_id, kind, 1)
         intent = Intent(
@@ -113,7 +113,7 @@ class Shop:
             order_id=order_id,
             kind=kind,
             n=1,
-            provider="sandbox",
+            provider=provider,
             during=(OrderStatus.PROCESSING, OrderStatus.CANCELLING),
             amount=TOTAL,
         )
