@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from temporalio.testing import ActivityEnvironment
 
 from fulfillment.bootstrap import Activities
@@ -105,7 +105,7 @@ class Shop:
         if (await self.warehouse.order(order_id)).status != OrderStatus.CANCELLING:
             await self.warehouse.begin_rejection(order_id)
 
-    async def intend(self, order_id: OrderId, kind: OperationKind) -> str:
+    async def intend(self, order_id: OrderId, kind: OperationKind, provider: str = "sandbox") -> str:
         """Get as far as writing the intent down, and then die; the operation's key."""
         key = operation_key(order_id, kind, 1)
         intent = Intent(
@@ -113,13 +113,18 @@ class Shop:
             order_id=order_id,
             kind=kind,
             n=1,
-            provider="sandbox",
+            provider=provider,
             during=(OrderStatus.PROCESSING, OrderStatus.CANCELLING),
             amount=TOTAL,
         )
         async with self.warehouse.database.statement() as connection:
             await intend(connection, intent)
         return key
+
+    async def forget_ledger(self, order_id: OrderId) -> None:
+        """Our books of an order are lost."""
+        async with self.warehouse.database.statement() as connection:
+            await connection.execute(delete(operations).where(operations.c.order_id == order_id))
 
     async def grow_old(self, order_id: OrderId) -> None:
         """The order's operations were intended longer ago than providers remember."""

@@ -16,7 +16,6 @@ from tests.activities.test_recovery import (
     AUTHORIZE,
     BOOK,
     CAPTURE,
-    forget_ledger,
     ledger,
     look,
     standing,
@@ -55,7 +54,7 @@ async def test_what_providers_remember_is_no_question_however_old_the_order_is(s
     order_id = await shop.placed()
     await shop.authorize(order_id)
     await shop.book(order_id)
-    await forget_ledger(shop, order_id)
+    await shop.forget_ledger(order_id)
     await aged(shop, order_id)
 
     await look(shop, order_id)

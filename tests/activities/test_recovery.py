@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
 
 from fulfillment.contracts.orders import Resume, StartOrder
 from fulfillment.contracts.recovery import FindOperations, Numbered, Standing, TakeOver
@@ -49,11 +48,6 @@ async def ledger(shop: Shop, order_id: OrderId) -> dict[str, str]:
     async with shop.warehouse.database.statement() as connection:
         rows = await connection.execute(operations.select().where(operations.c.order_id == order_id))
         return {f"{row.kind}:{row.n}": row.state for row in rows}
-
-
-async def forget_ledger(shop: Shop, order_id: OrderId) -> None:
-    async with shop.warehouse.database.statement() as connection:
-        await connection.execute(delete(operations).where(operations.c.order_id == order_id))
 
 
 async def parked(shop: Shop, reason: AttentionReason, status: OrderStatus) -> StartOrder:
@@ -138,7 +132,7 @@ async def test_what_providers_did_is_entered_once_and_what_is_known_stays(shop: 
     await look(shop, order_id)
     assert await ledger(shop, order_id) == known
 
-    await forget_ledger(shop, order_id)
+    await shop.forget_ledger(order_id)
     await look(shop, order_id)
 
     assert await ledger(shop, order_id) == dict.fromkeys(known, "unknown")
@@ -153,7 +147,7 @@ async def test_an_undo_at_the_providers_is_seen(shop: Shop) -> None:
     await shop.book(order_id)
     await shop.cancel(order_id)
     await shop.reverse(order_id)
-    await forget_ledger(shop, order_id)
+    await shop.forget_ledger(order_id)
     await shop.warehouse.become(order_id, OrderStatus.PROCESSING)
 
     await look(shop, order_id)
@@ -166,7 +160,7 @@ async def test_a_card_that_was_declined_is_refused_in_the_ledger(shop: Shop) -> 
     order_id = await shop.placed(token="tok_declined")
     with pytest.raises(Exception, match="declined"):
         await shop.authorize(order_id)
-    await forget_ledger(shop, order_id)
+    await shop.forget_ledger(order_id)
 
     await look(shop, order_id)
 
@@ -188,7 +182,7 @@ async def test_one_number_nobody_knows_is_no_reason_to_stop_looking(shop: Shop) 
 async def test_while_a_provider_is_away_nothing_is_entered(shop: Shop) -> None:
     order_id = await shop.placed()
     await shop.authorize(order_id)
-    await forget_ledger(shop, order_id)
+    await shop.forget_ledger(order_id)
     shop.control(lookup={"down": True})
 
     with pytest.raises(ProviderUnavailable):
@@ -208,7 +202,7 @@ async def test_nobody_is_asked_about_a_test_order(shop: Shop) -> None:
 async def test_an_order_that_waits_for_a_payment_it_has_goes_on(shop: Shop) -> None:
     order_id = await shop.placed()
     await shop.authorize(order_id)
-    await forget_ledger(shop, order_id)
+    await shop.forget_ledger(order_id)
     await shop.warehouse.become(order_id, OrderStatus.AWAITING_PAYMENT)
 
     await look(shop, order_id)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import update
 
 from fulfillment.contracts.naming import operation_key
 from fulfillment.contracts.recovery import FindOperations
@@ -47,12 +47,6 @@ async def booked_unheard(shop: Shop) -> OrderId:
     return order_id
 
 
-async def forget(shop: Shop, order_id: OrderId) -> None:
-    """The ledger of an order is lost."""
-    async with shop.warehouse.database.statement() as connection:
-        await connection.execute(delete(operations).where(operations.c.order_id == order_id))
-
-
 async def put_back(shop: Shop, order_id: OrderId) -> None:
     """The ledger is put back to the minute before the booking was handed on."""
     before = {"provider": "sandbox", "state": "intended", "attempts": FAILURES, "not_done": FAILURES}
@@ -67,7 +61,7 @@ async def carriers_of(shop: Shop, order_id: OrderId) -> dict[str, str]:
         return {f"{row.kind}:{row.n}": row.provider for row in rows}
 
 
-@pytest.mark.parametrize("lose", [forget, put_back])
+@pytest.mark.parametrize("lose", [Shop.forget_ledger, put_back])
 async def test_a_parcel_at_the_second_carrier_is_found_and_not_booked_again(
     shop: Shop, second: SandboxClient, lose: Lose
 ) -> None:
@@ -81,7 +75,7 @@ async def test_a_parcel_at_the_second_carrier_is_found_and_not_booked_again(
     assert (shop.parcels(order_id), at(second, order_id)) == ([], ["booked"])
 
 
-@pytest.mark.parametrize("lose", [forget, put_back])
+@pytest.mark.parametrize("lose", [Shop.forget_ledger, put_back])
 async def test_a_parcel_at_the_second_carrier_is_found_and_does_not_leave(
     shop: Shop, second: SandboxClient, lose: Lose
 ) -> None:
@@ -97,7 +91,7 @@ async def test_parcels_are_found_whoever_has_which(shop: Shop, second: SandboxCl
     order_id = await booked_unheard(shop)
     second.booked(key=operation_key(order_id, BOOK, 2), order_id=str(order_id))
     shop.sandbox.booked(key=operation_key(order_id, BOOK, 3), order_id=str(order_id))
-    await forget(shop, order_id)
+    await shop.forget_ledger(order_id)
     await look(shop, order_id)
 
     assert await carriers_of(shop, order_id) == {"book:1": "second", "book:2": "second", "book:3": "sandbox"}
@@ -106,7 +100,7 @@ async def test_parcels_are_found_whoever_has_which(shop: Shop, second: SandboxCl
 async def test_a_parcel_that_was_kept_back_by_the_second_carrier_stays_so(shop: Shop, second: SandboxClient) -> None:
     order_id = await booked_unheard(shop)
     await shop.cancel(order_id)
-    await forget(shop, order_id)
+    await shop.forget_ledger(order_id)
     await look(shop, order_id)
 
     assert await carriers_of(shop, order_id) == {"book:1": "second", "cancel:1": "second"}

@@ -52,13 +52,15 @@ def signed(
 class Carrier:
     """A carrier that knows our secret."""
 
+    path = PATH
+
     def __init__(self, api: httpx2.AsyncClient, secret: str) -> None:
         self._api = api
         self.secret = secret
 
     async def tell(self, body: object, *, event_id: str | None = None) -> httpx2.Response:
         raw = body if isinstance(body, str) else json.dumps(body)
-        return await self._api.post(PATH, content=raw, headers=signed(self.secret, raw, event_id=event_id))
+        return await self._api.post(self.path, content=raw, headers=signed(self.secret, raw, event_id=event_id))
 
 
 async def start(temporal: Client, order_id: OrderId) -> WorkflowHandle[Any, Any]:

@@ -2,17 +2,15 @@
 A payment provider that sends events, and the payments it knows.
 """
 
-import json
 from typing import Any
 
-import httpx2
 from sqlalchemy import insert, update
 
 from fulfillment.contracts.payments import PaymentNews
 from fulfillment.db.engine import Database
 from fulfillment.db.tables import inbox, operations, order_lines
 from fulfillment.domain.ids import OrderId
-from tests.api.carrier import book, signals, signed, store
+from tests.api.carrier import Carrier, book, signals, store
 
 PATH = "/v1/payment-providers/sandbox/events"
 SOURCE = "payments:sandbox"
@@ -25,17 +23,10 @@ def payment_news(order_id: object = None, **changes: Any) -> dict[str, Any]:
     return {**body, **changes, "data": {**data, **changes.get("data", {})}}
 
 
-class PaymentProvider:
+class PaymentProvider(Carrier):
     """A payment provider that knows our secret."""
 
-    def __init__(self, api: httpx2.AsyncClient, secret: str) -> None:
-        self._api = api
-        self.secret = secret
-
-    async def tell(self, body: object, *, event_id: str | None = None) -> httpx2.Response:
-        """Send an event."""
-        raw = body if isinstance(body, str) else json.dumps(body)
-        return await self._api.post(PATH, content=raw, headers=signed(self.secret, raw, event_id=event_id))
+    path = PATH
 
 
 async def payment_signals(temporal: Any, handle: Any) -> list[PaymentNews]:

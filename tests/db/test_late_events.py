@@ -3,7 +3,6 @@ What a carrier says after the end is kept, and put before an operator where good
 """
 
 import asyncio
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +11,7 @@ from sqlalchemy import select
 from fulfillment.db import inbox as inbox_rows
 from fulfillment.db import late_events
 from fulfillment.db.inbox import InboxEvent
-from fulfillment.db.tables import inbox, order_events, shipments
+from fulfillment.db.tables import order_events, shipments
 from fulfillment.domain.attention import Action
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.orders import OrderStatus
@@ -36,13 +35,6 @@ async def ended(warehouse: Warehouse, status: OrderStatus, parcel: ShipmentStatu
     await warehouse.booked(order.order_id, parcel)
     await warehouse.become(order.order_id, status)
     return order.order_id
-
-
-async def late(warehouse: Warehouse) -> list[Any]:
-    """What waits for an operator."""
-    rows = select(inbox).where(inbox.c.outcome == "late_event", inbox.c.resolved_at.is_(None)).order_by(inbox.c.id)
-    async with warehouse.database.statement() as connection:
-        return list(await connection.execute(rows))
 
 
 async def resolve(warehouse: Warehouse, order_id: OrderId, request: str | None = None) -> bool:
@@ -71,7 +63,7 @@ async def test_a_pick_up_of_a_cancelled_order_is_for_an_operator_and_changes_no_
 ) -> None:
     await arrived(warehouse, cancelled, "picked_up")
     await warehouse.hear_late(cancelled, "picked_up")
-    (row,) = await late(warehouse)
+    (row,) = await warehouse.late_events()
     order = await warehouse.order(cancelled)
 
     assert (row.source, row.event_id, row.order_id) == (CARRIER, "event-picked_up", cancelled)
@@ -97,7 +89,7 @@ async def test_what_is_heard_late_is_in_the_timeline_and_the_parcel_is_where_it_
     await warehouse.hear_late(order_id, event)
 
     assert (await warehouse.events(order_id))[2:] == ([kind, "attention_needed"] if asks else [kind])
-    assert len(await late(warehouse)) == asks
+    assert len(await warehouse.late_events()) == asks
     assert await warehouse.count(shipments, order_id=order_id, status=event) == 1
     assert await warehouse.count(order_events, order_id=order_id, actor=f"carrier:{CARRIER}") == 1 + asks
     assert (await warehouse.order(order_id)).status == status
@@ -109,7 +101,7 @@ async def test_a_parcel_that_is_not_the_orders_is_none_of_its_business(
     await warehouse.hear_late(cancelled, "lost", tracking_number="SOMEBODY-ELSES")
 
     assert (await warehouse.events(cancelled)) == ["order_received", "stock_held"]
-    assert await late(warehouse) == []
+    assert await warehouse.late_events() == []
 
 
 async def test_an_event_the_workflow_has_acted_on_is_not_late_when_it_comes_again(warehouse: Warehouse) -> None:
@@ -120,7 +112,7 @@ async def test_an_event_the_workflow_has_acted_on_is_not_late_when_it_comes_agai
     await warehouse.hear_late(order_id, "returned", id="event-returned-1")
 
     assert await warehouse.events(order_id) == before
-    assert await late(warehouse) == []
+    assert await warehouse.late_events() == []
 
 
 async def test_a_late_event_is_asked_about_once_however_often_it_is_heard(
@@ -128,7 +120,7 @@ async def test_a_late_event_is_asked_about_once_however_often_it_is_heard(
 ) -> None:
     await asyncio.gather(*(warehouse.hear_late(cancelled, "lost") for _ in range(5)))
 
-    assert len(await late(warehouse)) == 1
+    assert len(await warehouse.late_events()) == 1
     assert (await warehouse.events(cancelled)).count("attention_needed") == 1
 
 
@@ -142,7 +134,7 @@ async def test_an_operator_looks_at_all_late_events_of_an_order_at_once(
     answers = await asyncio.gather(*(resolve(warehouse, cancelled) for _ in range(4)))
 
     assert sorted(answers) == [False, False, False, True]
-    assert [row.order_id for row in await late(warehouse)] == [other]
+    assert [row.order_id for row in await warehouse.late_events()] == [other]
     assert (await warehouse.events(cancelled)).count("attention_resolved") == 1
     rows = select(order_events).where(order_events.c.kind == "attention_resolved")
     async with warehouse.database.statement() as connection:
@@ -157,7 +149,7 @@ async def test_what_was_looked_at_stays_so_and_what_is_new_asks_again(warehouse:
     await warehouse.hear_late(cancelled, "lost")
     assert await resolve(warehouse, cancelled)
     await warehouse.hear_late(cancelled, "lost")
-    assert await late(warehouse) == []
+    assert await warehouse.late_events() == []
 
     await warehouse.hear_late(cancelled, "returned")
     assert await resolve(warehouse, cancelled)
@@ -172,7 +164,7 @@ async def test_a_request_that_was_acted_on_is_known_and_answers_for_nothing_new(
     await warehouse.hear_late(cancelled, "returned")
     assert not await resolve(warehouse, cancelled, "request-1")
 
-    assert len(await late(warehouse)) == 1
+    assert len(await warehouse.late_events()) == 1
     async with warehouse.database.statement() as connection:
         told = [await late_events.answered(connection, cancelled, name) for name in ("request-1", "request-2")]
     assert told == [an_answer(Action.RESOLVED_BY_HAND), None]
@@ -186,4 +178,4 @@ async def test_an_event_of_a_replaced_parcel_does_not_touch_the_parcel_under_way
     assert await warehouse.count(shipments, order_id=order_id, n=1, status="delivered") == 1
     assert await warehouse.count(shipments, order_id=order_id, n=2, status="in_transit") == 1
     assert (await warehouse.order(order_id)).status == "shipped"
-    assert await late(warehouse) == []
+    assert await warehouse.late_events() == []

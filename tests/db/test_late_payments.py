@@ -3,17 +3,14 @@ What a payment provider says after the end is put before an operator where money
 """
 
 import asyncio
-from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from fulfillment.contracts.payments import PaymentNews
 from fulfillment.contracts.steps import RecordLatePayment
 from fulfillment.db import inbox as inbox_rows
 from fulfillment.db import late_events
 from fulfillment.db.inbox import InboxEvent
-from fulfillment.db.tables import inbox
 from fulfillment.domain.attention import Action
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.orders import OrderStatus
@@ -45,12 +42,6 @@ async def record(warehouse: Warehouse, order_id: OrderId, news: PaymentNews) -> 
     await warehouse.steps.record_late_payment(RecordLatePayment(order_id=order_id, news=news))
 
 
-async def late(warehouse: Warehouse) -> list[Any]:
-    rows = select(inbox).where(inbox.c.outcome == "late_event", inbox.c.resolved_at.is_(None)).order_by(inbox.c.id)
-    async with warehouse.database.statement() as connection:
-        return list(await connection.execute(rows))
-
-
 @pytest.mark.parametrize("event", ["disputed", "capture_failed", "authorization_expired"])
 async def test_a_dispute_is_for_an_operator_and_changes_no_status(
     event: str, warehouse: Warehouse, delivered: OrderId
@@ -66,7 +57,7 @@ async def test_a_dispute_is_for_an_operator_and_changes_no_status(
     async with warehouse.database.statement() as connection:
         await inbox_rows.store(connection, row)
     await record(warehouse, delivered, told(event))
-    (entry,) = await late(warehouse)
+    (entry,) = await warehouse.late_events()
     order = await warehouse.order(delivered)
 
     assert (entry.source, entry.event_id, entry.order_id, entry.subject) == (
@@ -84,7 +75,7 @@ async def test_a_dispute_is_for_an_operator_and_changes_no_status(
 async def test_it_is_asked_about_once_however_often_it_is_heard(warehouse: Warehouse, delivered: OrderId) -> None:
     await asyncio.gather(*(record(warehouse, delivered, told("disputed")) for _ in range(5)))
 
-    assert len(await late(warehouse)) == 1
+    assert len(await warehouse.late_events()) == 1
     assert (await warehouse.events(delivered)).count("attention_needed") == 1
 
 
@@ -94,7 +85,7 @@ async def test_what_needs_nobody_leaves_nothing(event: str, warehouse: Warehouse
     await record(warehouse, delivered, told(event))
 
     assert await warehouse.events(delivered) == before
-    assert await late(warehouse) == []
+    assert await warehouse.late_events() == []
 
 
 async def test_what_was_resolved_stays_so_and_what_is_new_asks_again(warehouse: Warehouse, delivered: OrderId) -> None:
@@ -106,7 +97,7 @@ async def test_what_was_resolved_stays_so_and_what_is_new_asks_again(warehouse: 
     await record(warehouse, delivered, told("disputed"))
     assert await resolve("request-1")
     await record(warehouse, delivered, told("disputed"))
-    assert await late(warehouse) == []
+    assert await warehouse.late_events() == []
 
     await record(warehouse, delivered, told("capture_failed", "evt_2"))
     assert not await resolve("request-1")

@@ -17,6 +17,7 @@ from tests.docs.settings_fields import Variable, all_sections, sections
 
 ROOT = Path(__file__).parents[2]
 NAMES = {variable.name for section in all_sections() for variable in section.variables}
+SECTIONS = {section.prefix for section in all_sections()}
 OF_THE_COMMANDS = {"FULFILLMENT_API_URL", "FULFILLMENT_API_KEY"}
 # `FULFILLMENT_JWT__…` stands for all that begin so.
 NAMED = re.compile(r"FULFILLMENT_[A-Z0-9_]*")
@@ -35,6 +36,8 @@ def texts() -> Iterator[Path]:
 
 
 def known(name: str) -> bool:
+    if f"{name}__" in SECTIONS:
+        return True
     return name in NAMES | OF_THE_COMMANDS or (name.endswith("_") and any(one.startswith(name) for one in NAMES))
 
 

@@ -53,6 +53,41 @@ def test_the_messages_the_page_quotes_are_the_real_ones(
     assert set(capsys.readouterr().err.splitlines()) | connection_errors(monkeypatch) == quoted()
 
 
+STRIPE = {
+    "FULFILLMENT_PAYMENTS__ADAPTER": "stripe",
+    "FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY": "sk_test_1",
+    "FULFILLMENT_PAYMENTS__STRIPE__RETURN_URL": "https://shop.example.com/paid",
+    "FULFILLMENT_PAYMENTS__WEBHOOK_SECRET": "whsec_1",
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"FULFILLMENT_PAYMENTS__WEBHOOK_SECRET": None},
+        {"FULFILLMENT_PAYMENTS__ADAPTER": None, "FULFILLMENT_PAYMENTS__WEBHOOK_SECRET": None},
+        {"FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY": "pk_live_1"},
+        {"FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY": ""},
+        {"FULFILLMENT_PAYMENTS__STRIPE__RETURN_URL": "shop.example.com/paid"},
+        {"FULFILLMENT_PAYMENTS__WEBHOOK_SECRET": ""},
+    ],
+)
+def test_each_mistake_with_stripe_is_told_as_its_page_says(
+    wrong: dict[str, str | None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_example(monkeypatch)
+    for name, value in {**STRIPE, **wrong}.items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+
+    with pytest.raises(typer.Exit):
+        load(Settings)
+
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said in (DOCS / "stripe.md").read_text().splitlines()
+
+
 def connection_errors(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """What is said about each wrong connection, from the folder of the repository."""
     monkeypatch.chdir(ROOT)

@@ -29,7 +29,7 @@ from fulfillment.contracts.steps import (
 )
 from fulfillment.db import inventory
 from fulfillment.db.engine import Database
-from fulfillment.db.tables import order_events, orders, shipments, stock, stock_movements
+from fulfillment.db.tables import inbox, order_events, orders, shipments, stock, stock_movements
 from fulfillment.domain.attention import ACTIONS, Action
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
@@ -187,6 +187,12 @@ class Warehouse:
         async with self.database.statement() as connection:
             found = await connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted")
             return bool(found.scalar())
+
+    async def late_events(self) -> list[Any]:
+        """What came after the end of an order and waits for an operator."""
+        rows = select(inbox).where(inbox.c.outcome == "late_event", inbox.c.resolved_at.is_(None)).order_by(inbox.c.id)
+        async with self.database.statement() as connection:
+            return list(await connection.execute(rows))
 
     async def count(self, table: Table, **where: object) -> int:
         """Rows of a table."""

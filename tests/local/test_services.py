@@ -67,13 +67,16 @@ def test_a_variable_that_would_break_the_wiring_does_not_win(wiring: Wiring, mon
     monkeypatch.setenv("FULFILLMENT_PROFILE", "production")
     monkeypatch.setenv("TEMPORAL_API_KEY", "for another server")
     monkeypatch.setenv("PGPORT", "6543")
+    monkeypatch.setenv("FULFILLMENT_PAYMENTS__ADAPTER", "stripe")
+    monkeypatch.setenv("FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY", "sk_live_1")
 
     environment = wiring.environment({})
 
     assert environment["FULFILLMENT_DATABASE__URL"] == wiring.database_dsn
     assert environment["FULFILLMENT_PROFILE"] == "local"
     assert environment["TEMPORAL_ADDRESS"] == "127.0.0.1:2"
-    assert not {"TEMPORAL_API_KEY", "PGPORT"} & environment.keys()
+    assert environment["FULFILLMENT_PAYMENTS__ADAPTER"] == "http"
+    assert not {"TEMPORAL_API_KEY", "PGPORT", "FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY"} & environment.keys()
 
 
 def test_a_proxy_is_not_asked_for_our_own_servers() -> None:

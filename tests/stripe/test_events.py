@@ -13,7 +13,8 @@ from stripe import WebhookSignature
 
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.payments import PaymentEvent
-from fulfillment.gateways.stripe_events import BadSignature, StripeEvent, UnreadableEvent, verified_event
+from fulfillment.gateways.stripe_events import StripeEvent, verified_event
+from fulfillment.inbound_events import BadSignature, UnreadableEvent
 
 SECRET = "whsec_of_the_endpoint"
 ORDER = OrderId(uuid4())

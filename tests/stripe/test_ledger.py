@@ -172,7 +172,7 @@ async def test_the_answer_to_a_cancellation_may_be_lost(
 
 async def test_a_worker_that_died_while_it_asked_finds_what_stripe_did(shop: Shop, records: Records) -> None:
     order_id = await shop.placed(token="pm_card_visa")
-    key = await shop.intend(order_id, OperationKind.AUTHORIZE)
+    key = await shop.intend(order_id, OperationKind.AUTHORIZE, "stripe")
     form = {
         "amount": "3000",
         "currency": "eur",

@@ -6,7 +6,7 @@ from temporalio import activity
 
 from fulfillment.activities import payment_changes
 from fulfillment.activities.circuit import Circuit
-from fulfillment.activities.providers import Asking, Find, known, named
+from fulfillment.activities.providers import Asking, Find, UnknownPaymentProvider, known, named
 from fulfillment.activities.reversals import PaymentReversals
 from fulfillment.contracts.encryption import Cipher
 from fulfillment.contracts.naming import operation_key
@@ -59,7 +59,7 @@ class LedgeredPaymentActivities(PaymentActivities):
             answer = await self._asking.ask(
                 operation,
                 request,
-                find=self._find(OperationKind.AUTHORIZE, request, operation.provider_reference),
+                find=self._find(OperationKind.AUTHORIZE, operation, request, operation.provider_reference),
                 call=lambda: self._authorize(request, operation),
             )
             if answer.next_action is not None:
@@ -86,23 +86,32 @@ class LedgeredPaymentActivities(PaymentActivities):
         async with self._database.statement() as connection:
             return await waits_for_customer(connection, request.order_id)
 
-    def _find(self, kind: OperationKind, request: AuthorizePayment | CapturePayment, payment: str | None) -> Find:
+    def _find(
+        self, kind: OperationKind, operation: Operation, request: AuthorizePayment | CapturePayment, payment: str | None
+    ) -> Find:
         order_id = request.order_id
-        return lambda key: self._gateway.find(Sought(kind=kind, key=key, order_id=order_id, payment=payment))
+        return lambda key: self._at(operation).find(Sought(kind=kind, key=key, order_id=order_id, payment=payment))
+
+    def _at(self, operation: Operation) -> PaymentGateway:
+        """The way to the provider the ledger names."""
+        if operation.provider != self._provider:
+            raise UnknownPaymentProvider(operation.provider)
+        return self._gateway
 
     async def _authorize(self, request: AuthorizePayment, operation: Operation) -> Answer:
         card = self._cipher.decrypt(
             operation.order.payment_token_key, operation.order.payment_token, context=request.order_id.bytes
         )
         key, token, payment = operation.key, card.decode(), operation.provider_reference
+        gateway = self._at(operation)
         if payment is None:
-            opened = await self._gateway.open(key, request.order_id, token, request.amount)
+            opened = await gateway.open(key, request.order_id, token, request.amount)
             if opened is not None and opened.refusal:
                 return opened
             if opened is not None and opened.reference:
                 # Before anything can happen to it: whoever looks it up finds it by this name.
                 payment = await self._named(key, opened.reference)
-        return await self._gateway.authorize(key, request.order_id, token, request.amount, payment)
+        return await gateway.authorize(key, request.order_id, token, request.amount, payment)
 
     async def _named(self, key: str, reference: str) -> str:
         async with self._database.statement() as connection:
@@ -128,13 +137,14 @@ class LedgeredPaymentActivities(PaymentActivities):
             answer = await self._asking.ask(
                 operation,
                 request,
-                find=self._find(OperationKind.CAPTURE, request, operation.order.authorization),
-                call=lambda: self._gateway.capture(operation.key, operation.order.authorization, request.amount),
+                find=self._find(OperationKind.CAPTURE, operation, request, operation.order.authorization),
+                call=lambda: self._at(operation).capture(operation.key, operation.order.authorization, request.amount),
             )
             await self._record(_capture(request, operation.key, answer), operation, answer)
         _raise_refusal(answer)
 
     async def _intend_capture(self, request: CapturePayment) -> Operation:
+        authorization = operation_key(request.order_id, OperationKind.AUTHORIZE, request.authorization)
         intent = Intent(
             key=operation_key(request.order_id, OperationKind.CAPTURE, request.n),
             order_id=request.order_id,
@@ -143,8 +153,8 @@ class LedgeredPaymentActivities(PaymentActivities):
             provider=self._provider,
             during=_capturing(request),
             amount=request.amount,
+            follows=authorization,
         )
-        authorization = operation_key(request.order_id, OperationKind.AUTHORIZE, request.authorization)
         async with self._database.statement() as connection:
             return await intend(connection, intent, AUTHORIZATION, authorization_key=authorization)
 

@@ -36,6 +36,17 @@ class AlreadyUndone(Exception):
         super().__init__(f"{key} was undone; it is not done again")
 
 
+class UnknownPaymentProvider(Exception):
+    """
+    The ledger names a payment provider that is not the one configured (any more), which knows nothing of its payments.
+
+    Not a `DomainError`, which would be final: the step is tried again and alerted until the provider is back.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a payment is with the provider {name}: configure it until its last order has ended")
+
+
 class ProviderStep(Protocol):
     """What the requests of all provider steps say."""
 

@@ -5,7 +5,7 @@ Undoing a payment: whatever became of it, the money is the customer's again, or 
 from dataclasses import dataclass, replace
 
 from fulfillment.activities import payment_changes
-from fulfillment.activities.providers import Asking
+from fulfillment.activities.providers import Asking, UnknownPaymentProvider
 from fulfillment.contracts.naming import operation_key
 from fulfillment.contracts.payments import Reversal, ReversePayment
 from fulfillment.contracts.providers import Told
@@ -202,7 +202,7 @@ class PaymentReversals:
             void,
             payment.request,
             find=lambda key: self._find(payment, payment.kind, key),
-            call=lambda: self._gateway.void(void.key, reference),
+            call=lambda: self._at(payment).void(void.key, reference),
         )
         if answer.refusal == ALREADY_CAPTURED and not payment.request.replaces:
             # Taken in between, or under a key that is forgotten: then it is all that was set aside.
@@ -229,7 +229,7 @@ class PaymentReversals:
             refund,
             payment.request,
             find=lambda key: self._find(payment, OperationKind.REFUND, key),
-            call=lambda: self._gateway.refund(refund.key, reference, amount),
+            call=lambda: self._at(payment).refund(refund.key, reference, amount),
         )
         return await self._finish(payment, _Effect(kind=OperationKind.REFUND, key=refund.key, amount=amount), answer)
 
@@ -255,7 +255,13 @@ class PaymentReversals:
 
     async def _find(self, payment: _Payment, kind: OperationKind, key: str) -> Answer | None:
         order_id, reference = payment.request.order_id, payment.authorization.reference
-        return await self._gateway.find(Sought(kind=kind, key=key, order_id=order_id, payment=reference))
+        return await self._at(payment).find(Sought(kind=kind, key=key, order_id=order_id, payment=reference))
+
+    def _at(self, payment: _Payment) -> PaymentGateway:
+        """The way to the provider the ledger names."""
+        if payment.authorization.provider != self._provider:
+            raise UnknownPaymentProvider(payment.authorization.provider)
+        return self._gateway
 
     async def _apply(self, change: Change, *effects: Effect) -> None:
         async with self._database.statement() as connection:
@@ -270,6 +276,7 @@ class PaymentReversals:
             provider=self._provider,
             during=_during(request),
             amount=amount,
+            follows=operation_key(request.order_id, OperationKind.AUTHORIZE, request.authorization),
         )
         async with self._database.statement() as connection:
             return await intend(

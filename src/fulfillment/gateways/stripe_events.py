@@ -11,6 +11,7 @@ from stripe import SignatureVerificationError, WebhookSignature
 
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.payments import PaymentEvent
+from fulfillment.inbound_events import BadSignature, UnreadableEvent
 
 TOLERANCE = 300
 """Seconds after which a signature is too old."""
@@ -28,14 +29,6 @@ _MEANINGS = {
     # A refund that does not arrive: the money is not where our books say, and no event of ours says that better.
     "refund.failed": PaymentEvent.CAPTURE_FAILED,
 }
-
-
-class BadSignature(Exception):
-    """Not signed with the secret we share with Stripe, altered on the way, or more than five minutes old."""
-
-
-class UnreadableEvent(Exception):
-    """Signed by Stripe, but no event as its documentation has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,8 +34,8 @@ _DEFAULTS = {
     # Below the grace time after which we would kill it.
     "FULFILLMENT_WORKER__DRAIN": "PT25S",
 }
-# Variables of other tools that would send our processes somewhere else than to the stack's own servers.
-_FOREIGN = ("PG", "TEMPORAL_")
+# Variables that would send our processes somewhere else than to the stack's own servers.
+_FOREIGN = ("PG", "TEMPORAL_", "FULFILLMENT_PAYMENTS__STRIPE__")
 
 
 def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -81,6 +81,7 @@ class Wiring:
             "INTERNAL__HOST": HOST,
             "PAYMENTS__URL": self.sandbox_url,
             "PAYMENTS__NAME": "sandbox",
+            "PAYMENTS__ADAPTER": "http",
             # The sandbox signs all it tells with one secret.
             "PAYMENTS__WEBHOOK_SECRET": self.secrets.carrier_secret,
             "CARRIERS__URL": self.sandbox_url,

@@ -2,7 +2,7 @@
 The bodies the sandbox accepts. Unknown fields are refused.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -13,7 +13,6 @@ Amount = Annotated[int, Field(strict=True, gt=0, le=10**17)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 ParcelEventType = Literal["picked_up", "in_transit", "delivered", "lost", "returned"]
-PARCEL_EVENT_TYPES: tuple[str, ...] = get_args(ParcelEventType)
 
 
 # What customers agree to or refuse is told by itself.

@@ -4,6 +4,7 @@ Payment providers and carriers: how they are reached, and what their events are 
 
 import base64
 import binascii
+import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
@@ -45,15 +46,28 @@ class Carriers(Provider):
     )
 
 
-class Stripe(Section):
-    """What Stripe needs beside its address; the extra `stripe` must be installed."""
+def _secret_key(value: SecretStr) -> SecretStr:
+    if not re.match(r"(sk|rk)_.", value.get_secret_value()):
+        msg = "must be a secret key (`sk_live_…`, `sk_test_…`) or a restricted one (`rk_…`)"
+        raise ValueError(msg)
+    return value
 
-    secret_key: SecretStr = Field(
+
+def _page(value: str) -> str:
+    if not re.fullmatch(r"https?://[!-~]+", value):
+        msg = "must be `https://host/path`"
+        raise ValueError(msg)
+    return value
+
+
+class Stripe(Section):
+    """Only with `FULFILLMENT_PAYMENTS__ADAPTER=stripe`, which needs the extra `stripe`."""
+
+    secret_key: Annotated[SecretStr, AfterValidator(_secret_key)] = Field(
         description="`sk_live_…`, `sk_test_…`, or a restricted key that may write payment intents and refunds."
     )
-    return_url: str = Field(
+    return_url: Annotated[str, AfterValidator(_page)] = Field(
         max_length=2000,
-        pattern=r"^https?://[!-~]+$",
         description="Your page a customer comes back to from the bank, when the bank has asked for something.",
     )
 
@@ -61,11 +75,16 @@ class Stripe(Section):
 class Payments(Provider):
     """The payment provider: the sandbox and what speaks as it does, or Stripe."""
 
+    name: str = Field(
+        default="sandbox",
+        description="How the ledger, the timeline and the event routes call it; of the adapter `stripe`: `stripe`.",
+    )
+    url: str = Field(description="Its base URL; for the adapter `stripe` to be left out.")
     adapter: Literal["http", "stripe"] = Field(default="http", description="Which interface the provider has.")
     webhook_secret: SecretStr | None = Field(
         default=None,
         description="The secret its events are signed with: Stripe's signing secret of the endpoint, else a Standard "
-        "Webhooks secret (`whsec_` and base64 of 24 to 64 bytes). Without it events are refused.",
+        "Webhooks secret (`whsec_` and base64 of 24 to 64 bytes). Without it the address of its events is 404.",
     )
     stripe: Stripe | None = None
 
@@ -76,16 +95,33 @@ class Payments(Provider):
             return {"name": "stripe", "url": "https://api.stripe.com", **values}
         return values
 
+    @field_validator("webhook_secret")
+    @classmethod
+    def _secret_is_the_adapters(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        adapter = info.data.get("adapter")
+        if value is not None and adapter == "http":
+            return _standard_webhooks(value)
+        if value is not None and adapter == "stripe" and not re.match("whsec_.", value.get_secret_value()):
+            msg = "must be the signing secret of the endpoint at Stripe: `whsec_…`"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("stripe")
+    @classmethod
+    def _stripe_is_chosen(cls, value: Stripe | None, info: ValidationInfo) -> Stripe | None:
+        if value is not None and info.data.get("adapter") == "http":
+            msg = "is set, but FULFILLMENT_PAYMENTS__ADAPTER is not `stripe`"
+            raise ValueError(msg)
+        return value
+
     @model_validator(mode="after")
-    def _what_the_adapter_needs_is_there(self) -> Self:
+    def _what_stripe_needs_is_there(self) -> Self:
         if self.adapter == "stripe" and (self.stripe is None or self.webhook_secret is None):
             msg = (
                 "adapter `stripe` needs FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY, "
                 "FULFILLMENT_PAYMENTS__STRIPE__RETURN_URL and FULFILLMENT_PAYMENTS__WEBHOOK_SECRET"
             )
             raise ValueError(msg)
-        if self.adapter == "http" and self.webhook_secret is not None:
-            _standard_webhooks(self.webhook_secret)
         return self
 
 
