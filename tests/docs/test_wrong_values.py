@@ -53,7 +53,8 @@ def test_the_messages_the_page_quotes_are_the_real_ones(
     assert set(capsys.readouterr().err.splitlines()) | connection_errors(monkeypatch) == quoted()
 
 
-STRIPE = {
+STRIPE: dict[str, str | None] = {
+    "FULFILLMENT_PAYMENTS__URL": None,
     "FULFILLMENT_PAYMENTS__ADAPTER": "stripe",
     "FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY": "sk_test_1",
     "FULFILLMENT_PAYMENTS__STRIPE__RETURN_URL": "https://shop.example.com/paid",
@@ -65,11 +66,16 @@ STRIPE = {
     "wrong",
     [
         {"FULFILLMENT_PAYMENTS__WEBHOOK_SECRET": None},
-        {"FULFILLMENT_PAYMENTS__ADAPTER": None, "FULFILLMENT_PAYMENTS__WEBHOOK_SECRET": None},
+        {
+            "FULFILLMENT_PAYMENTS__ADAPTER": None,
+            "FULFILLMENT_PAYMENTS__URL": "https://payments.example.com",
+            "FULFILLMENT_PAYMENTS__WEBHOOK_SECRET": None,
+        },
         {"FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY": "pk_live_1"},
         {"FULFILLMENT_PAYMENTS__STRIPE__SECRET_KEY": ""},
         {"FULFILLMENT_PAYMENTS__STRIPE__RETURN_URL": "shop.example.com/paid"},
         {"FULFILLMENT_PAYMENTS__WEBHOOK_SECRET": ""},
+        {"FULFILLMENT_PAYMENTS__URL": "https://payments.example.com"},
     ],
 )
 def test_each_mistake_with_stripe_is_told_as_its_page_says(

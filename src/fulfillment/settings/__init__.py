@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fulfillment.domain.identity import ROLE_FORM, Scope, is_role
 from fulfillment.domain.keyring import Key, parse_keys
-from fulfillment.settings.providers import AllCarriers, Payments
+from fulfillment.settings.providers import STRIPE, AllCarriers, Payments
 from fulfillment.settings.values import Duration, Port, Section
 
 
@@ -358,5 +358,13 @@ class Settings(DatabaseOnly):
     def _keys_of_the_issuer_come_safely(cls, value: Jwt | None, info: ValidationInfo) -> Jwt | None:
         if value is not None and not value.comes_safely and info.data.get("profile") != "local":
             msg = "FULFILLMENT_JWT__JWKS_URL must begin with https (http: this machine, or profile local, only)"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("payments")
+    @classmethod
+    def _stripes_key_goes_to_stripe(cls, value: Payments, info: ValidationInfo) -> Payments:
+        if value.adapter == "stripe" and value.url != STRIPE and info.data.get("profile") != "local":
+            msg = "FULFILLMENT_PAYMENTS__URL must be left out: the secret key is sent there (else: profile local, only)"
             raise ValueError(msg)
         return value

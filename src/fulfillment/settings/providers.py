@@ -60,6 +60,10 @@ def _page(value: str) -> str:
     return value
 
 
+STRIPE = "https://api.stripe.com"
+"""Where Stripe is."""
+
+
 class Stripe(Section):
     """Only with `FULFILLMENT_PAYMENTS__ADAPTER=stripe`, which needs the extra `stripe`."""
 
@@ -92,7 +96,7 @@ class Payments(Provider):
     @classmethod
     def _stripe_is_where_stripe_is(cls, values: object) -> object:
         if isinstance(values, dict) and values.get("adapter") == "stripe":
-            return {"name": "stripe", "url": "https://api.stripe.com", **values}
+            return {"name": "stripe", "url": STRIPE, **values}
         return values
 
     @field_validator("webhook_secret")
