@@ -26,15 +26,15 @@ async def abandon(connection: Reading, *keys: str) -> None:
     await connection.execute(_ABANDON, {"abandoned_keys": list(keys)})
 
 
-async def name(connection: Reading, key: str, reference: str) -> str:
+async def name(connection: Reading, key: str, reference: str) -> str | None:
     """
     Keep the provider's name for what has no result yet, so that it can be looked up.
 
     Returns:
-        The name that is kept: the one an earlier attempt gave it, if there was one.
+        The name that is kept: the one an earlier attempt gave it, if there was one; None when it has a result.
     """
     kept: str | None = await connection.scalar(_NAME, {"named_key": key, "given_name": reference})
-    return kept or reference
+    return kept
 
 
 async def failed(connection: Reading, key: str, *, failures: int, not_done: bool) -> int:
