@@ -16,6 +16,7 @@ from fulfillment.domain.errors import InsufficientFunds, OutcomeUnknown, Provide
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind
+from fulfillment.gateways.http import UnexpectedAnswer
 from fulfillment.settings import Settings
 from tests.activities.shop import PATIENT, TOTAL, Shop
 from tests.fakes.warehouse import Warehouse
@@ -205,6 +206,18 @@ async def test_what_a_lost_ledger_has_forgotten_is_found_at_stripe(
 
     assert found == [("authorize", 1, None), ("capture", 1, None)]
     assert none == []
+
+
+async def test_less_than_was_asked_for_is_never_taken_for_all_of_it(shop: Shop, records: Records) -> None:
+    order_id = await shop.placed(token="pm_card_visa")
+    await shop.authorize(order_id)
+    (payment,) = records.payments(order_id)
+    records.made(f"/v1/payment_intents/{payment['id']}/capture", {"amount_to_capture": "1000"})
+
+    for _ in range(3):
+        with pytest.raises(UnexpectedAnswer):
+            await shop.capture(order_id)
+    assert (await shop.warehouse.order(order_id)).captured == 0
 
 
 async def test_money_in_a_currency_with_other_units_is_the_same_on_both_sides(shop: Shop, records: Records) -> None:

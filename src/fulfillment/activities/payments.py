@@ -92,8 +92,10 @@ class LedgeredPaymentActivities(PaymentActivities):
     def _find(
         self, kind: OperationKind, operation: Operation, request: AuthorizePayment | CapturePayment, payment: str | None
     ) -> Find:
-        order_id = request.order_id
-        return lambda key: self._at(operation).find(Sought(kind=kind, key=key, order_id=order_id, payment=payment))
+        order_id, amount = request.order_id, request.amount
+        return lambda key: self._at(operation).find(
+            Sought(kind=kind, key=key, order_id=order_id, payment=payment, amount=amount)
+        )
 
     def _at(self, operation: Operation) -> PaymentGateway:
         """The way to the provider the ledger names."""

@@ -194,9 +194,9 @@ class StripeGateway(PaymentGateway):
     async def _became_of(self, sought: Sought, intent: stripe.PaymentIntent) -> Answer | None:
         match sought.kind:
             case OperationKind.AUTHORIZE:
-                return told.authorization(intent)
+                return _of(sought, told.authorization(intent), intent.amount, intent)
             case OperationKind.CAPTURE:
-                return told.capture(intent)
+                return _of(sought, told.capture(intent), intent.amount_received, intent)
             case OperationKind.VOID | OperationKind.CLOSE:
                 return told.void(intent)
             case OperationKind.REFUND:
@@ -216,6 +216,12 @@ class StripeGateway(PaymentGateway):
         except stripe.StripeError as lost:
             # It has moved on, so "not done" would be a lie, whatever keeps Stripe from saying where to.
             raise OutcomeUnknown("Stripe look-up") from lost.__cause__
+
+
+def _of(sought: Sought, answer: Answer | None, amount: int, intent: stripe.PaymentIntent) -> Answer | None:
+    if sought.amount is not None and answer is not None and not answer.refusal:
+        told.expect(sought.amount, amount, intent.currency)
+    return answer
 
 
 def _noted(thing: stripe.PaymentIntent | stripe.Refund, kind: OperationKind) -> str | None:
