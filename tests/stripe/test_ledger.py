@@ -12,7 +12,7 @@ from fulfillment.activities.recovery import PaymentRecords
 from fulfillment.contracts.payments import Authorization, AuthorizePayment, Reversal
 from fulfillment.db import recovery
 from fulfillment.db.engine import Database
-from fulfillment.domain.errors import InsufficientFunds, OutcomeUnknown, ProviderUnavailable
+from fulfillment.domain.errors import InsufficientFunds, OutcomeUnknown, PaymentDeclined, ProviderUnavailable
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind
@@ -124,6 +124,23 @@ async def test_nothing_comes_of_an_order_that_is_cancelled_while_its_customer_is
 
     assert records.payments(order_id)[0]["status"] == "canceled"
     assert records.effects(order_id) == []
+
+
+async def test_nobody_pays_any_more_with_what_the_customer_has_refused(shop: Shop, records: Records) -> None:
+    order_id = await shop.placed(token=records.card("asks the customer"))
+    await _authorize(shop, order_id)
+    (payment,) = records.payments(order_id)
+    records.customer_acts(payment["id"], success=False)
+    for _ in range(2):
+        with pytest.raises(PaymentDeclined):
+            await _authorize(shop, order_id, resumes=True)
+
+    # The address the customer comes back to has the secret with which a browser may try another card.
+    again = {"payment_method": records.card()}
+    records.post(f"/v1/payment_intents/{payment['id']}", data=again)
+    records.post(f"/v1/payment_intents/{payment['id']}/confirm", data=again)
+    assert "succeeded 3000 eur" not in records.effects(order_id)
+    assert records.payments(order_id)[0]["status"] == "canceled"
 
 
 async def test_a_declined_card_is_declined_once(shop: Shop, records: Records) -> None:

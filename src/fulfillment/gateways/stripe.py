@@ -194,7 +194,10 @@ class StripeGateway(PaymentGateway):
     async def _became_of(self, sought: Sought, intent: stripe.PaymentIntent) -> Answer | None:
         match sought.kind:
             case OperationKind.AUTHORIZE:
-                return _of(sought, told.authorization(intent), intent.amount, intent)
+                answer = told.authorization(intent)
+                if answer is not None and answer.refusal and intent.status != "canceled":
+                    await self._give_up(intent)
+                return _of(sought, answer, intent.amount, intent)
             case OperationKind.CAPTURE:
                 return _of(sought, told.capture(intent), intent.amount_received, intent)
             case OperationKind.VOID | OperationKind.CLOSE:
@@ -203,6 +206,19 @@ class StripeGateway(PaymentGateway):
                 made = await self._refunds_of(intent.id)
                 return next((told.refund(one) for one in made if _noted(one, sought.kind) == sought.key), None)
         return None
+
+    async def _give_up(self, intent: stripe.PaymentIntent) -> None:
+        """
+        What the customer has refused could be confirmed with another card, by whoever has the address they came back
+        to; our books count with nothing more to come.
+        """
+        try:
+            await self._intents.cancel_async(intent.id, {"cancellation_reason": "abandoned"})
+        except stripe.InvalidRequestError as error:
+            if error.code != UNEXPECTED_STATE:
+                raise
+            # It was: the next look-up finds out.
+            raise OutcomeUnknown("Stripe cancel") from None
 
     async def _refunds_of(self, payment: str) -> list[stripe.Refund]:
         return (await self._refunds.list_async({"payment_intent": payment, "limit": _PAGE})).data
