@@ -12,7 +12,7 @@ from fulfillment.domain.errors import OutcomeUnknown, PaymentDeclined, ProviderU
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind
-from tests.activities.shop import TOTAL, Shop
+from tests.activities.shop import TOTAL, Shop, patient_for
 
 AWAITS = Authorization.AWAITS_CUSTOMER
 DONE, DECLINED = ("authorize", "succeeded"), ("authorize", "declined")
@@ -105,6 +105,19 @@ async def test_a_look_nobody_answers_changes_nothing_and_is_repeated(shop: Shop,
 
     assert await shop.look_again(asked, attempt=2) is None
     assert await standing(shop, asked) == ("processing", "authorized", False)
+
+
+async def test_what_failed_before_the_customer_was_asked_is_forgiven(shop: Shop) -> None:
+    order_id, patience = await shop.placed(token="tok_action_required"), patient_for(2)
+    shop.control(authorize={"down": True})
+    with pytest.raises(ProviderUnavailable):
+        await shop.authorize(order_id, patience=patience)
+    shop.control()
+    assert await shop.authorize(order_id, attempt=2, patience=patience) is AWAITS
+    shop.control(lookup={"down": True})
+
+    with pytest.raises(ProviderUnavailable):
+        await shop.look_again(order_id, patience=patience)
 
 
 async def test_a_customer_who_refused_pays_with_another_card(shop: Shop, asked: OrderId) -> None:

@@ -102,7 +102,7 @@ class Records(httpx2.Client):
         told = []
         for charge in charges.values():
             state = "captured" if charge["captured"] else charge["status"]
-            if payments[charge["payment_intent"]] == "canceled":
+            if payments[charge["payment_intent"]] == "canceled" and state != "failed":
                 state = "released"
             told.append(f"{state} {charge['amount']} {charge['currency']}")
         refunds = [one for one in self._all("refunds") if one["charge"] in charges and one["payment_intent"]]

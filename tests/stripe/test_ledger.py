@@ -12,10 +12,11 @@ from fulfillment.activities.recovery import PaymentRecords
 from fulfillment.contracts.payments import Authorization, AuthorizePayment, Reversal
 from fulfillment.db import recovery
 from fulfillment.db.engine import Database
-from fulfillment.domain.errors import InsufficientFunds, OutcomeUnknown, ProviderUnavailable
+from fulfillment.domain.errors import InsufficientFunds, OutcomeUnknown, PaymentDeclined, ProviderUnavailable
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind
+from fulfillment.gateways.http import UnexpectedAnswer
 from fulfillment.settings import Settings
 from tests.activities.shop import PATIENT, TOTAL, Shop
 from tests.fakes.warehouse import Warehouse
@@ -125,6 +126,23 @@ async def test_nothing_comes_of_an_order_that_is_cancelled_while_its_customer_is
     assert records.effects(order_id) == []
 
 
+async def test_nobody_pays_any_more_with_what_the_customer_has_refused(shop: Shop, records: Records) -> None:
+    order_id = await shop.placed(token=records.card("asks the customer"))
+    await _authorize(shop, order_id)
+    (payment,) = records.payments(order_id)
+    records.customer_acts(payment["id"], success=False)
+    for _ in range(2):
+        with pytest.raises(PaymentDeclined):
+            await _authorize(shop, order_id, resumes=True)
+
+    # The address the customer comes back to has the secret with which a browser may try another card.
+    again = {"payment_method": records.card()}
+    records.post(f"/v1/payment_intents/{payment['id']}", data=again)
+    records.post(f"/v1/payment_intents/{payment['id']}/confirm", data=again)
+    assert "succeeded 3000 eur" not in records.effects(order_id)
+    assert records.payments(order_id)[0]["status"] == "canceled"
+
+
 async def test_a_declined_card_is_declined_once(shop: Shop, records: Records) -> None:
     order_id = await shop.placed(token=records.card("declined", "insufficient_funds"))
     for _ in range(2):
@@ -205,6 +223,18 @@ async def test_what_a_lost_ledger_has_forgotten_is_found_at_stripe(
 
     assert found == [("authorize", 1, None), ("capture", 1, None)]
     assert none == []
+
+
+async def test_less_than_was_asked_for_is_never_taken_for_all_of_it(shop: Shop, records: Records) -> None:
+    order_id = await shop.placed(token="pm_card_visa")
+    await shop.authorize(order_id)
+    (payment,) = records.payments(order_id)
+    records.made(f"/v1/payment_intents/{payment['id']}/capture", {"amount_to_capture": "1000"})
+
+    for _ in range(3):
+        with pytest.raises(UnexpectedAnswer):
+            await shop.capture(order_id)
+    assert (await shop.warehouse.order(order_id)).captured == 0
 
 
 async def test_money_in_a_currency_with_other_units_is_the_same_on_both_sides(shop: Shop, records: Records) -> None:

@@ -67,6 +67,23 @@ async def test_an_order_that_costs_nothing_any_more_goes_on_without_a_payment(
     assert script.steps == [PLACE, "amend_order", BOOK, "record_parcel_event"]
 
 
+@row("A20")
+async def test_another_address_does_not_open_the_lines_of_an_order_that_is_being_paid_for(
+    orders: RunningOrders, script: Script
+) -> None:
+    script.hold(AUTHORIZE)
+    story = await begun(orders, an_order())
+    await script.reached(AUTHORIZE)
+    # An attempt has written it down, and its worker died before anybody heard.
+    script.standing = OrderStatus.AWAITING_PAYMENT
+    await story.readdress()
+
+    assert await code_of_refusal(story.amend()) == TOO_LATE
+    script.release(AUTHORIZE)
+    await story.rests(CAPTURE)
+    assert await story.ends_delivered()
+
+
 @pytest.mark.parametrize("step", [case("A06", AUTHORIZE), case("A07", CAPTURE)])
 async def test_lines_are_fixed_once_the_order_is_paid_for(step: str, orders: RunningOrders, script: Script) -> None:
     script.hold(step)

@@ -79,6 +79,17 @@ async def test_what_the_customer_ignores_is_reversed_after_the_payment_window(
     assert await story.ends() is OrderStatus.REJECTED
     assert story.closed_as == (OrderStatus.REJECTED, FailureCode.PAYMENT_EXPIRED)
     assert (story.undone(), reversed_as(script)) == (BOTH, [(1, False)])
+    assert asked_for(script) == [(1, False), (1, True)]
+
+
+@row("W33")
+async def test_a_customer_who_agreed_has_paid_although_nobody_told_us(orders: RunningOrders, script: Script) -> None:
+    story = await waiting(orders)
+    script.asks_customer = False
+    assert 7 <= await orders.pass_days_until(CAPTURE) <= 8
+
+    assert await story.ends_delivered()
+    assert (asked_for(script), reversed_as(script)) == ([(1, False), (1, True)], [])
 
 
 @row("W06")

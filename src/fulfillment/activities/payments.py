@@ -2,11 +2,13 @@
 The steps that reach the payment provider.
 """
 
+from dataclasses import replace
+
 from temporalio import activity
 
 from fulfillment.activities import payment_changes
 from fulfillment.activities.circuit import Circuit
-from fulfillment.activities.providers import Asking, Find, UnknownPaymentProvider, known, named
+from fulfillment.activities.providers import AlreadyUndone, Asking, Find, UnknownPaymentProvider, known, named
 from fulfillment.activities.reversals import PaymentReversals
 from fulfillment.contracts.encryption import Cipher
 from fulfillment.contracts.naming import operation_key
@@ -18,7 +20,7 @@ from fulfillment.contracts.payments import (
     Reversal,
     ReversePayment,
 )
-from fulfillment.db.changes import Change, OutOfStep, apply
+from fulfillment.db.changes import Attempt, Change, OutOfStep, apply
 from fulfillment.db.engine import Database
 from fulfillment.db.intents import Intent
 from fulfillment.db.operations import AUTHORIZATION, Operation, intend
@@ -64,7 +66,8 @@ class LedgeredPaymentActivities(PaymentActivities):
             )
             if answer.next_action is not None:
                 return await self._wait_for_customer(request, operation, answer.reference or "", answer.next_action)
-            await self._record(_authorization(request, operation, named(answer, operation.key)), operation, answer)
+            change = _authorization(request, operation, named(answer, operation.key))
+            await self._record(_found(operation, change), operation, answer)
         _raise_refusal(answer)
         return None
 
@@ -89,8 +92,10 @@ class LedgeredPaymentActivities(PaymentActivities):
     def _find(
         self, kind: OperationKind, operation: Operation, request: AuthorizePayment | CapturePayment, payment: str | None
     ) -> Find:
-        order_id = request.order_id
-        return lambda key: self._at(operation).find(Sought(kind=kind, key=key, order_id=order_id, payment=payment))
+        order_id, amount = request.order_id, request.amount
+        return lambda key: self._at(operation).find(
+            Sought(kind=kind, key=key, order_id=order_id, payment=payment, amount=amount)
+        )
 
     def _at(self, operation: Operation) -> PaymentGateway:
         """The way to the provider the ledger names."""
@@ -111,9 +116,12 @@ class LedgeredPaymentActivities(PaymentActivities):
             if opened is not None and opened.reference:
                 # Before anything can happen to it: whoever looks it up finds it by this name.
                 payment = await self._named(key, opened.reference)
+                if payment is None:
+                    # Whoever undid it could not know its name: it must never be used.
+                    raise AlreadyUndone(key)
         return await gateway.authorize(key, request.order_id, token, request.amount, payment)
 
-    async def _named(self, key: str, reference: str) -> str:
+    async def _named(self, key: str, reference: str) -> str | None:
         async with self._database.statement() as connection:
             return await name(connection, key, reference)
 
@@ -124,7 +132,7 @@ class LedgeredPaymentActivities(PaymentActivities):
         await self._named(operation.key, payment)
         if request.resumes:
             return Authorization.AWAITS_CUSTOMER
-        change = payment_changes.awaits_customer(request.order_id, request.n, action)
+        change = _found(operation, payment_changes.awaits_customer(request.order_id, request.n, action))
         async with self._database.statement() as connection:
             await apply(connection, change)
         return Authorization.AWAITS_CUSTOMER
@@ -177,6 +185,13 @@ def _authorization(request: AuthorizePayment, operation: Operation, answer: Answ
     if request.another_card or request.resumes:
         return payment_changes.declined_for_now(order_id, key, answer.refusal, request.n, during, actor)
     return payment_changes.declined(order_id, key, answer.refusal, during, actor)
+
+
+def _found(operation: Operation, change: Change) -> Change:
+    if not change.path:
+        return change
+    # The workflow may have heard from a later attempt that the order stays where it is, and have acted on it.
+    return replace(change, found=Attempt(operation.key, operation.attempts))
 
 
 def _authorizing(request: AuthorizePayment) -> tuple[OrderStatus, ...]:

@@ -35,7 +35,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fulfillment.db.engine import Reading
 from fulfillment.db.records import new_values, parameters_for, records
-from fulfillment.db.tables import order_events, orders
+from fulfillment.db.tables import operations, order_events, orders
 from fulfillment.domain.events import EventKind
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.orders import OrderStatus, StockState, check_path, sources
@@ -66,6 +66,14 @@ class Fact:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Attempt `number` at the operation `key`."""
+
+    key: str
+    number: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """
@@ -74,6 +82,7 @@ class Change:
     An order that comes to wait for a payment gets its deadline with the change, unless it has one already.
     Without a `path` the status stays; `during` names the statuses in which the change is legal (with a path: those
     that may lead to its first status). Where the order's stock is not in `only_if_stock` there is nothing to do.
+    What an attempt has `found` is not written down once another attempt has begun: it may have heard something else.
     """
 
     order_id: OrderId
@@ -81,6 +90,7 @@ class Change:
     path: tuple[OrderStatus, ...] = ()
     during: tuple[OrderStatus, ...] = ()
     only_if_stock: StockState | None = None
+    found: Attempt | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -113,7 +123,7 @@ async def apply(connection: Reading, change: Change, *effects: Effect) -> bool:
         False when nothing changed now: it was carried out before, or there is nothing to do.
 
     Raises:
-        OutOfStep: the order is in a status that does not allow it, or there is no such row.
+        OutOfStep: the order is in a status that does not allow it, there is no such row, or the attempt is overtaken.
     """
     columns = dict(change.values)
     if change.path:
@@ -121,6 +131,7 @@ async def apply(connection: Reading, change: Change, *effects: Effect) -> bool:
     statement = _statement(
         tuple(sorted(columns)),
         change.only_if_stock is not None,
+        change.found is not None,
         OrderStatus.AWAITING_PAYMENT in change.path,
         tuple(effect.build for effect in effects),
     )
@@ -148,15 +159,21 @@ def _parameters(change: Change) -> dict[str, Any]:
         "fact_count": len(change.facts),
         "fact": fact_rows(change.facts),
         "only_if_stock": change.only_if_stock,
+        "found_key": change.found and change.found.key,
+        "found_by": change.found and change.found.number,
     }
 
 
 # Putting a statement together costs more than executing it: each kind is made once.
 @lru_cache(maxsize=128)
 def _statement(
-    columns: tuple[str, ...], only_if_stock: bool, awaits_payment: bool, builds: tuple[Callable[[CTE], CTE], ...]
+    columns: tuple[str, ...],
+    only_if_stock: bool,
+    found: bool,
+    awaits_payment: bool,
+    builds: tuple[Callable[[CTE], CTE], ...],
 ) -> Select[Any]:
-    changed = _changed(columns, only_if_stock=only_if_stock, awaits_payment=awaits_payment)
+    changed = _changed(columns, only_if_stock=only_if_stock, found=found, awaits_payment=awaits_payment)
     events = events_of(select(changed.c.id, changed.c.before).subquery("row"))
     statement: Select[Any] = select(changed.c.version).add_cte(events)
     for build in builds:
@@ -170,7 +187,14 @@ _PAYMENT_DUE = func.coalesce(
 )
 
 
-def _changed(columns: tuple[str, ...], *, only_if_stock: bool, awaits_payment: bool) -> CTE:
+# Whoever began later has looked at the provider later, or not yet: then it sees this change.
+_NEWEST_ATTEMPT = exists().where(
+    operations.c.key == bindparam("found_key", type_=Text),
+    operations.c.attempts == bindparam("found_by", type_=Integer),
+)
+
+
+def _changed(columns: tuple[str, ...], *, only_if_stock: bool, found: bool, awaits_payment: bool) -> CTE:
     count = bindparam("fact_count", type_=Integer)
     condition = orders.c.stock == bindparam("only_if_stock", type_=Text) if only_if_stock else true()
     return (
@@ -180,6 +204,7 @@ def _changed(columns: tuple[str, ...], *, only_if_stock: bool, awaits_payment: b
             orders.c.status == any_(bindparam("allowed", type_=ARRAY(Text))),
             ~_already(),
             condition,
+            _NEWEST_ATTEMPT if found else true(),
         )
         .values(
             version=orders.c.version + 1,
@@ -240,5 +265,5 @@ async def _explain(connection: Reading, change: Change) -> None:
     row = await _standing(connection, change)
     if row is None:
         raise OutOfStep(change.order_id, "not written", change.facts[0].kind)
-    if not row.already and row.status not in change.allowed:
+    if not row.already and (row.status not in change.allowed or change.found is not None):
         raise OutOfStep(change.order_id, row.status, change.facts[0].kind)

@@ -26,15 +26,16 @@ async def abandon(connection: Reading, *keys: str) -> None:
     await connection.execute(_ABANDON, {"abandoned_keys": list(keys)})
 
 
-async def name(connection: Reading, key: str, reference: str) -> str:
+async def name(connection: Reading, key: str, reference: str) -> str | None:
     """
-    Keep the provider's name for what has no result yet, so that it can be looked up.
+    Keep the provider's name for what has no result yet, so that it can be looked up. It has answered: its failures are
+    counted anew.
 
     Returns:
-        The name that is kept: the one an earlier attempt gave it, if there was one.
+        The name that is kept: the one an earlier attempt gave it, if there was one; None when it has a result.
     """
     kept: str | None = await connection.scalar(_NAME, {"named_key": key, "given_name": reference})
-    return kept or reference
+    return kept
 
 
 async def failed(connection: Reading, key: str, *, failures: int, not_done: bool) -> int:
@@ -86,7 +87,10 @@ def _open(parameter: str) -> Update:
 
 _NAME = (
     _open("named_key")
-    .values(provider_reference=func.coalesce(operations.c.provider_reference, bindparam("given_name", type_=Text)))
+    .values(
+        provider_reference=func.coalesce(operations.c.provider_reference, bindparam("given_name", type_=Text)),
+        failures=0,
+    )
     .returning(operations.c.provider_reference)
 )
 

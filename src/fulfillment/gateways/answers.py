@@ -5,6 +5,7 @@ What a provider says to a call or a look-up.
 from dataclasses import dataclass
 
 from fulfillment.domain.ids import OrderId
+from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind
 from fulfillment.domain.payments import NextAction
 
@@ -40,10 +41,12 @@ class Sought:
     """
     An effect to be looked up: its key, and what a provider without keys may know it by.
 
-    `payment` is the provider's name of the payment it is about; None: our books do not have it.
+    `payment` is the provider's name of the payment it is about; None: our books do not have it. `amount` is what it
+    must have been done with; None: that does not matter.
     """
 
     kind: OperationKind
     key: str
     order_id: OrderId
     payment: str | None = None
+    amount: Money | None = None

@@ -54,7 +54,12 @@ class PaymentGateway(Protocol):
         """Give captured money back. Refused: `EXCEEDS_CAPTURED`, or for good."""
 
     async def find(self, sought: Sought) -> Answer | None:
-        """What became of an earlier call; None when the provider has not done it."""
+        """
+        What became of an earlier call; None when the provider has not done it.
+
+        Raises:
+            UnexpectedAnswer: it was done with another amount than the one that is sought.
+        """
 
 
 class HttpPaymentGateway(PaymentGateway):
@@ -107,6 +112,7 @@ class HttpPaymentGateway(PaymentGateway):
             return None
         if text_in(response, "status") == "declined":
             return Answer(refusal=_refusal(response))
+        _expect(sought.amount, response)
         return Answer(reference=text_in(response, "id"), next_action=_next_action(response))
 
 
@@ -145,9 +151,13 @@ def _answer(response: httpx2.Response, conflict: str | None = None, *, amount: M
         if text_in(response, "code") != conflict:
             raise UnexpectedAnswer("a conflict", response.status_code)
         return Answer(refusal=conflict)
+    _expect(amount, response)
+    return Answer(reference=text_in(response, "id"))
+
+
+def _expect(amount: Money | None, response: httpx2.Response) -> None:
     if amount is not None and _told_money(response) not in (None, _money(amount)):
         raise UnexpectedAnswer("another amount than was asked for", response.status_code)
-    return Answer(reference=text_in(response, "id"))
 
 
 def _refusal(response: httpx2.Response) -> str:

@@ -194,15 +194,31 @@ class StripeGateway(PaymentGateway):
     async def _became_of(self, sought: Sought, intent: stripe.PaymentIntent) -> Answer | None:
         match sought.kind:
             case OperationKind.AUTHORIZE:
-                return told.authorization(intent)
+                answer = told.authorization(intent)
+                if answer is not None and answer.refusal and intent.status != "canceled":
+                    await self._give_up(intent)
+                return _of(sought, answer, intent.amount, intent)
             case OperationKind.CAPTURE:
-                return told.capture(intent)
+                return _of(sought, told.capture(intent), intent.amount_received, intent)
             case OperationKind.VOID | OperationKind.CLOSE:
                 return told.void(intent)
             case OperationKind.REFUND:
                 made = await self._refunds_of(intent.id)
                 return next((told.refund(one) for one in made if _noted(one, sought.kind) == sought.key), None)
         return None
+
+    async def _give_up(self, intent: stripe.PaymentIntent) -> None:
+        """
+        What the customer has refused could be confirmed with another card, by whoever has the address they came back
+        to; our books count with nothing more to come.
+        """
+        try:
+            await self._intents.cancel_async(intent.id, {"cancellation_reason": "abandoned"})
+        except stripe.InvalidRequestError as error:
+            if error.code != UNEXPECTED_STATE:
+                raise
+            # It was: the next look-up finds out.
+            raise OutcomeUnknown("Stripe cancel") from None
 
     async def _refunds_of(self, payment: str) -> list[stripe.Refund]:
         return (await self._refunds.list_async({"payment_intent": payment, "limit": _PAGE})).data
@@ -216,6 +232,12 @@ class StripeGateway(PaymentGateway):
         except stripe.StripeError as lost:
             # It has moved on, so "not done" would be a lie, whatever keeps Stripe from saying where to.
             raise OutcomeUnknown("Stripe look-up") from lost.__cause__
+
+
+def _of(sought: Sought, answer: Answer | None, amount: int, intent: stripe.PaymentIntent) -> Answer | None:
+    if sought.amount is not None and answer is not None and not answer.refusal:
+        told.expect(sought.amount, amount, intent.currency)
+    return answer
 
 
 def _noted(thing: stripe.PaymentIntent | stripe.Refund, kind: OperationKind) -> str | None:

@@ -40,10 +40,10 @@ def authorization(intent: stripe.PaymentIntent) -> Answer | None:
             return Answer(reference=intent.id)
         case "requires_action":
             return Answer(reference=intent.id, next_action=_next_action(intent))
+        case "canceled" | "requires_payment_method" if intent.last_payment_error is not None:
+            return Answer(refusal=_refusal(intent.last_payment_error))
         case "canceled":
             return DECLINED
-        case "requires_payment_method" if intent.last_payment_error is not None:
-            return Answer(refusal=_refusal(intent.last_payment_error))
         case "requires_payment_method" | "requires_confirmation":
             return None
     raise OutcomeUnknown("Stripe confirm")

@@ -131,7 +131,9 @@ class Changes:
             wanted.refusal = _refusal(changed)
             if wanted.refusal is None:
                 wanted.made = changed
-                self._order.changed(changed.status, changed.total)
+                # Another address moves no order; its row may be ahead of a step whose result was lost.
+                status = changed.status if isinstance(wanted.change, Amend) else self._order.status
+                self._order.changed(status, changed.total)
 
     def refuse(self) -> None:
         """No more changes: the order goes another way."""
