@@ -6,17 +6,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
 from sqlalchemy.engine import URL, make_url
 
 from fulfillment import bootstrap
+from fulfillment.activities.circuit import Circuit
+from fulfillment.activities.providers import Asking
 from fulfillment.contracts.options import attempts_within, pause_after
+from fulfillment.contracts.payments import AuthorizePayment
+from fulfillment.db.operations import Operation
 from fulfillment.db.outages import is_outage
 from fulfillment.db.tables import operations
 from fulfillment.domain.errors import CarrierUnavailable, OutcomeUnknown, PaymentUnavailable, ProviderUnavailable
-from fulfillment.domain.operations import OperationKind
+from fulfillment.domain.ids import OrderId
+from fulfillment.domain.operations import OperationKind, OperationState
+from fulfillment.gateways.answers import Answer
 from tests.activities.shop import TOTAL, Shop, patient_for
 from tests.activities.test_answers import answer, answering
 from tests.fixtures.proxy import Proxy, proxy_to
@@ -172,3 +179,47 @@ async def test_an_answer_that_is_a_bug_uses_no_patience_up_and_is_looked_up_afte
     entry = await shop.entry(order_id, AUTHORIZE)
 
     assert (entry.state, entry.failures, entry.attempts - entry.not_done) == ("intended", 0, 1)
+
+
+def second_attempt(key: str) -> Operation:
+    return Operation(
+        key=key,
+        state=OperationState.UNKNOWN,
+        provider="sandbox",
+        failures=0,
+        provider_reference=None,
+        refusal=None,
+        attempts=2,
+        not_done=0,
+        age=timedelta(0),
+        actor="system",
+        order=None,
+        entries=(),
+    )
+
+
+async def test_a_look_up_and_the_call_after_it_share_the_time_of_an_attempt(shop: Shop) -> None:
+    key = await shop.intend(await shop.placed(), AUTHORIZE)
+    circuit = Circuit(failures=5, pause=timedelta(0), changed=lambda *, is_open: None)
+    asking = Asking(shop.warehouse.database, PaymentUnavailable, circuit, longest=timedelta(seconds=0.5))
+    request = AuthorizePayment(order_id=OrderId(UUID(int=1)), n=1, amount=TOTAL, patience=patient_for(9))
+    calls: list[float] = []
+
+    async def attempt(look_up: float, call: float) -> None:
+        async def find(_: str) -> Answer | None:
+            await asyncio.sleep(look_up)
+            return None
+
+        async def ask() -> Answer:
+            calls.append(call)
+            await asyncio.sleep(call)
+            return Answer(reference="auth_1")
+
+        await asking.ask(second_attempt(key), request, find=find, call=ask)
+
+    with pytest.raises(OutcomeUnknown):
+        await attempt(0.3, 0.4)
+    with pytest.raises(ProviderUnavailable):
+        await attempt(5, 0)
+    await attempt(0.1, 0.1)
+    assert calls == [0.4, 0.1]

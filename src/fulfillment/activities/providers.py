@@ -2,16 +2,17 @@
 The shape of every step that reaches a provider: intent, look-up if it may have happened, call; and how often.
 """
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from temporalio import activity
 
 from fulfillment.activities.circuit import Circuit
-from fulfillment.contracts.options import LONGEST_PAUSE, pause_after
+from fulfillment.contracts.options import LONGEST_PAUSE, PROVIDER, pause_after
 from fulfillment.contracts.providers import Patience, Told
 from fulfillment.db.engine import Database
 from fulfillment.db.operations import Operation
@@ -21,6 +22,7 @@ from fulfillment.domain.operations import OperationState
 from fulfillment.gateways.answers import Answer
 from fulfillment.gateways.http import UnexpectedAnswer
 
+Result = TypeVar("Result")
 Find = Callable[[str], Awaitable[Answer | None]]
 Call = Callable[[], Awaitable[Answer]]
 
@@ -47,6 +49,10 @@ class UnknownPaymentProvider(Exception):
         super().__init__(f"a payment is with the provider {name}: configure it until its last order has ended")
 
 
+# A look-up and a call have their own limits, each almost as long as an attempt: the next one would begin beside them.
+_LONGEST = 0.9 * PROVIDER["start_to_close_timeout"]
+
+
 class ProviderStep(Protocol):
     """What the requests of all provider steps say."""
 
@@ -61,16 +67,20 @@ class ProviderStep(Protocol):
 
 class Asking:
     """
-    Asks one provider; `away` makes the final error when patience with it is over.
+    Asks one provider; `away` makes the final error when patience with it is over. A look-up and what follows it end
+    within `longest`.
 
     While its circuit is open most attempts are not made. Each counts as a failure, at the pace of the longest pause;
     but the last one of an operation's patience is always made, so that nobody is given up unasked.
     """
 
-    def __init__(self, database: Database, away: Callable[[], DomainError], circuit: Circuit) -> None:
+    def __init__(
+        self, database: Database, away: Callable[[], DomainError], circuit: Circuit, *, longest: timedelta = _LONGEST
+    ) -> None:
         self._database = database
         self._away = away
         self._circuit = circuit
+        self._longest = longest.total_seconds()
 
     @property
     def holds_back(self) -> bool:
@@ -94,13 +104,14 @@ class Asking:
         if told is not None and told.happened and told.operation == operation.key:
             return Answer(reference=told.reference)
         async with self.counting(operation.key, step.patience):
+            end = asyncio.get_running_loop().time() + self._longest
             if operation.may_have_happened:
-                found = await find(operation.key)
+                found = await _by(end, find(operation.key), ProviderUnavailable(operation.key))
                 if found is not None:
                     return found
                 if operation.age > step.patience.memory:
                     raise CannotTell(operation.key)
-            return await call()
+            return await _by(end, call(), OutcomeUnknown(operation.key))
 
     @asynccontextmanager
     async def counting(self, key: str, patience: Patience) -> AsyncIterator[None]:
@@ -138,6 +149,17 @@ class Asking:
         weight = math.ceil(error.retry_after / LONGEST_PAUSE) if error.retry_after else 1
         async with self._database.statement() as connection:
             return await failed(connection, key, failures=max(1, weight), not_done=not_done)
+
+
+async def _by(end: float, asked: Awaitable[Result], late: TransientError) -> Result:
+    timeout = asyncio.timeout_at(end)
+    try:
+        async with timeout:
+            return await asked
+    except TimeoutError:
+        if not timeout.expired():
+            raise
+        raise late from None
 
 
 def known(operation: Operation) -> Answer | None:
