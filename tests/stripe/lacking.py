@@ -52,7 +52,7 @@ class Stripe:
         if form["currency"] == UNSUPPORTED_CURRENCY:
             return error(400, param="currency")
         if form["payment_method"] == USED_UP:
-            return error(400)
+            return error(400, message="The provided PaymentMethod was previously used. It may not be used again.")
         plain = {name: value for name, value in form.items() if not name.startswith("allowed_payment_method_types")}
         answer = await self._upstream.post("/v1/payment_intents", data=plain)
         if answer.status_code == 404:

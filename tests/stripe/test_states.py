@@ -75,7 +75,7 @@ def test_an_action_that_leads_nowhere_is_never_shown_to_a_customer(action: dict[
         ("amount", "amount_too_small", 400, True),
         ("currency", None, 400, True),
         (None, "payment_method_currency_mismatch", 400, True),
-        (None, None, 400, True),
+        (None, None, 400, False),
         (None, None, 404, False),
         ("intent", "resource_missing", 404, False),
         ("metadata", "parameter_unknown", 400, False),
@@ -86,5 +86,21 @@ def test_a_call_we_make_wrongly_is_no_refusal_of_the_payment(
     param: str | None, code: str | None, status: int, impossible: bool
 ) -> None:
     error = stripe.InvalidRequestError("said by Stripe", param, code, http_status=status)  # type: ignore[no-untyped-call]
+
+    assert stripe_answers.is_impossible(error) is impossible
+
+
+@pytest.mark.parametrize(
+    ("said", "impossible"),
+    [
+        ("The provided PaymentMethod was previously used with a PaymentIntent. It may not be used again.", True),
+        ("This PaymentMethod was detached from a Customer, and may not be used again.", True),
+        ("Your account cannot currently make live charges.", False),
+    ],
+)
+def test_a_card_that_is_used_up_is_declined_and_a_mistake_of_our_account_declines_nobody(
+    said: str, *, impossible: bool
+) -> None:
+    error = stripe.InvalidRequestError(said, None, None, http_status=400)  # type: ignore[no-untyped-call]
 
     assert stripe_answers.is_impossible(error) is impossible

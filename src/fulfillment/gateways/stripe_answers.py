@@ -16,6 +16,7 @@ from fulfillment.gateways.stripe_money import NotExpressible, from_stripe
 DECLINED = Answer(refusal=FailureCode.PAYMENT_DECLINED)
 
 _ABOUT_THE_PAYMENT = {"payment_method", "amount", "currency"}
+_USED_UP = "may not be used again"
 _IMPOSSIBLE = {
     "charge_exceeds_source_limit",
     "charge_exceeds_transaction_limit",
@@ -85,11 +86,12 @@ def is_impossible(error: stripe.InvalidRequestError) -> bool:
     """
     Whether no such payment can ever be made, rather than that we asked in the wrong way.
 
-    A payment method that was used up by another payment is refused with neither code nor parameter.
+    A payment method that was used up by another payment is refused with neither code nor parameter, and so are mistakes
+    of our account, which must decline nobody: only the words tell them apart.
     """
     if error.param in _ABOUT_THE_PAYMENT or error.code in _IMPOSSIBLE:
         return True
-    return error.http_status == 400 and error.code is None and error.param is None
+    return error.http_status == 400 and _USED_UP in str(error)
 
 
 def is_missing(error: stripe.InvalidRequestError) -> bool:
