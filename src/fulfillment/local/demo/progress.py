@@ -143,7 +143,9 @@ class Progress:
             detail = f": {self.refusal}" if self.refusal else ""
             wanted, found = _told(expected.status, expected.code), _told(self.state, self.code)
             remarks.insert(0, f"expected {wanted}, is {found}{detail}")
-        return f"line {self.order.line}, {self.order.name}: {'; '.join(remarks)}" if remarks else None
+        # An order without a reference is called after its line.
+        named = ", ".join(dict.fromkeys((f"line {self.order.line}", self.order.name)))
+        return f"{named}: {'; '.join(remarks)}" if remarks else None
 
     @property
     def _codes(self) -> tuple[str | None, ...]:
