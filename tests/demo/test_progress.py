@@ -46,7 +46,7 @@ def test_every_difference_is_named_with_line_reference_and_reason(tmp_path: Path
         "line 2, other: expected rejected (stock_short), is rejected (payment_declined)",
         "line 3, stuck: expected delivered, is processing",
         "line 4, refused: expected delivered, is refused (invalid_request): invalid_request: email: is not one",
-        "line 5, line 5: expected delivered, is received",
+        "line 5: expected delivered, is received",
     ]
     assert not board.is_over
 
