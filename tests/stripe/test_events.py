@@ -92,17 +92,31 @@ def test_an_event_names_itself_its_payment_its_order_and_its_time() -> None:
         ),
         ("charge.expired", "charge", {}, PaymentEvent.AUTHORIZATION_EXPIRED),
         ("charge.dispute.created", "dispute", {}, PaymentEvent.DISPUTED),
-        ("charge.dispute.funds_withdrawn", "dispute", {}, None),
         ("refund.failed", "refund", {}, PaymentEvent.CAPTURE_FAILED),
-        ("payment_intent.created", "payment_intent", {}, None),
-        ("payment_intent.succeeded", "payment_intent", {}, None),
-        ("customer.created", "customer", {}, None),
     ],
 )
 def test_what_an_event_means(kind: str, thing: str, about: dict[str, Any], meaning: PaymentEvent | None) -> None:
     event = read(an_event(kind, thing, **about))
 
     assert (event.event, event.payment) == (meaning, "pi_1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "about"),
+    [
+        ("payment_intent.created", {"object": "payment_intent", "id": "pi_1"}),
+        ("payment_intent.succeeded", {"object": "payment_intent", "id": "pi_1"}),
+        ("charge.dispute.funds_withdrawn", {"object": "dispute", "id": "dp_1", "payment_intent": "pi_1"}),
+        ("customer.created", {"object": "customer", "id": "cus_1"}),
+        ("balance.available", {"object": "balance", "available": []}),
+        ("tax.settings.updated", {"object": "tax.settings", "status": "active"}),
+        ("kind.of_tomorrow", {"id": 1, "payment_intent": {"id": "pi_1"}}),
+    ],
+)
+def test_an_event_that_is_not_ours_may_be_about_anything(kind: str, about: dict[str, Any]) -> None:
+    body = json.dumps({"id": "evt_1", "type": kind, "created": CREATED, "data": {"object": about}}).encode()
+
+    assert (read(body).event, read(body).payment) == (None, None)
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"order_id": "not one of ours"}])

@@ -34,7 +34,7 @@ _MEANINGS = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StripeEvent:
     """
-    One event. `event` is None when it is none of our business; `payment` names the payment intent.
+    One event. `event` is None when it is none of our business; `payment` names the payment intent, if it was read.
 
     `order_id` is there when Stripe copied it from the payment: events of disputes and refunds have none.
     """
@@ -61,10 +61,13 @@ class _Data(BaseModel):
     object: _Object
 
 
-class _Event(BaseModel):
+class _Head(BaseModel):
     id: str = Field(min_length=1, max_length=255)
     type: str
     created: int = Field(ge=0, le=2**33)
+
+
+class _Event(_Head):
     data: _Data
 
 
@@ -83,10 +86,16 @@ def verified_event(body: bytes, signature: str, secret: str) -> StripeEvent:
         # Its own error has the whole body in it, so it is left behind.
         raise BadSignature from None
     try:
-        event = _Event.model_validate_json(body)
+        head = _Head.model_validate_json(body)
+        # What the others are about has any shape; refused, they would be sent again, and the endpoint be switched off.
+        return _ours(_Event.model_validate_json(body)) if head.type in _MEANINGS else _not_ours(head)
     except ValidationError:
         raise UnreadableEvent from None
-    return _ours(event)
+
+
+def _not_ours(head: _Head) -> StripeEvent:
+    occurred_at = datetime.fromtimestamp(head.created, UTC)
+    return StripeEvent(id=head.id, event=None, payment=None, order_id=None, occurred_at=occurred_at)
 
 
 def _ours(event: _Event) -> StripeEvent:
