@@ -52,19 +52,21 @@ class Database(Section):
         return value
 
 
+def _well_formed(value: SecretStr) -> SecretStr:
+    parse_keys(value.get_secret_value())
+    return value
+
+
+KeyRing = Annotated[SecretStr, AfterValidator(_well_formed)]
+
+
 class Encryption(Section):
     """Keys for card tokens at rest and for everything handed to Temporal."""
 
-    keys: SecretStr = Field(
+    keys: KeyRing = Field(
         description="`id:base64 of 32 bytes`, comma separated; the first encrypts, all decrypt (rotation)."
     )
     payloads: bool = Field(default=True, description="Encrypt what Temporal stores. Off only where its UI is a tool.")
-
-    @field_validator("keys")
-    @classmethod
-    def _keys_are_well_formed(cls, value: SecretStr) -> SecretStr:
-        parse_keys(value.get_secret_value())
-        return value
 
     def ring(self) -> tuple[Key, ...]:
         """The keys, the encrypting one first."""
@@ -77,16 +79,10 @@ class Api(Section):
     host: str = Field(default="127.0.0.1", description="The address it listens on; `0.0.0.0` in a container.")
     port: Port = Field(default=8000, description="The port it listens on.")
     public_url: str = Field(default="http://127.0.0.1:8000", description="What callers see; problem types link to it.")
-    fingerprint_keys: SecretStr = Field(
+    fingerprint_keys: KeyRing = Field(
         description="`id:base64`, comma separated: HMAC keys that recognise a repeated request body."
     )
     drain: Duration = Field(default=timedelta(seconds=15), description="Time for open requests after SIGTERM.")
-
-    @field_validator("fingerprint_keys")
-    @classmethod
-    def _keys_are_well_formed(cls, value: SecretStr) -> SecretStr:
-        parse_keys(value.get_secret_value())
-        return value
 
     def fingerprint_ring(self) -> tuple[Key, ...]:
         """The fingerprint keys, the current one first."""
