@@ -31,6 +31,9 @@ GATE, REVERSE, RELEASE = "cancel_shipment", "reverse_payment", "release_stock"
 BOTH = frozenset({REVERSE, RELEASE})
 STOCK = frozenset({RELEASE})
 
+CANCELLED = (OrderStatus.CANCELLED, FailureCode.CANCELLED)
+UNAVAILABLE = (OrderStatus.REJECTED, FailureCode.PAYMENT_UNAVAILABLE)
+
 _ENDS = ("COMPLETED", "FAILED", "TIMED_OUT", "CANCELED")
 
 ELSEWHERE = Address(name="Grace Hopper", line1="Weg 2", city="Berlin", postal_code="10117", country="DE")

@@ -6,14 +6,24 @@ import pytest
 
 from fulfillment.domain.attention import Action
 from fulfillment.domain.errors import CannotTell, CarrierRefused, ProviderUnavailable
-from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
+from fulfillment.domain.orders import AttentionReason, OrderStatus
 from tests.fakes.activities import Script
 from tests.fakes.orders import an_order
 from tests.workflows.rows import case, row
 from tests.workflows.running import RunningOrders
-from tests.workflows.stories import AUTHORIZE, BOOK, BOTH, CAPTURE, GATE, PLACE, RELEASE, REVERSE, STOCK, begun
-
-CANCELLED = (OrderStatus.CANCELLED, FailureCode.CANCELLED)
+from tests.workflows.stories import (
+    AUTHORIZE,
+    BOOK,
+    BOTH,
+    CANCELLED,
+    CAPTURE,
+    GATE,
+    PLACE,
+    RELEASE,
+    REVERSE,
+    STOCK,
+    begun,
+)
 
 
 @row("T01")

@@ -27,6 +27,7 @@ from tests.workflows.stories import (
     AUTHORIZE,
     BOOK,
     BOTH,
+    CANCELLED,
     CAPTURE,
     GATE,
     PLACE,
@@ -37,7 +38,6 @@ from tests.workflows.stories import (
     code_of_refusal,
 )
 
-CANCELLED = (OrderStatus.CANCELLED, FailureCode.CANCELLED)
 # Three local attempts, during which an Update has to wait, and a remote one.
 DATABASE_AWAY = [OSError("the database is away")] * 4
 AWAY = ProviderUnavailable("provider")

@@ -21,6 +21,7 @@ from tests.workflows.stories import (
     AUTHORIZE,
     BOOK,
     BOTH,
+    CANCELLED,
     CAPTURE,
     GATE,
     PLACE,
@@ -30,7 +31,6 @@ from tests.workflows.stories import (
     code_of_refusal,
 )
 
-CANCELLED = (OrderStatus.CANCELLED, FailureCode.CANCELLED)
 RECORD, REFUSE = "record_parcel_event", "refuse_cancellation"
 # Longer than the local attempts of what is written down: only the remote ones let messages in.
 AWAY = [OSError("the database is away")] * 4

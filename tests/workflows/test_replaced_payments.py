@@ -15,16 +15,13 @@ from fulfillment.domain.errors import (
     UndoRefused,
 )
 from fulfillment.domain.money import Money
-from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
+from fulfillment.domain.orders import AttentionReason, OrderStatus
 from tests.fakes.activities import Script
 from tests.fakes.orders import a_line
 from tests.workflows.rows import case, row
 from tests.workflows.running import RunningOrders
-from tests.workflows.stories import AUTHORIZE, BOOK, CAPTURE, PLACE, REVERSE, code_of_refusal
+from tests.workflows.stories import AUTHORIZE, BOOK, CANCELLED, CAPTURE, PLACE, REVERSE, UNAVAILABLE, code_of_refusal
 from tests.workflows.waiting import asked_for, reversed_as, waiting
-
-CANCELLED = (OrderStatus.CANCELLED, FailureCode.CANCELLED)
-UNAVAILABLE = (OrderStatus.REJECTED, FailureCode.PAYMENT_UNAVAILABLE)
 
 
 @row("W12")

@@ -11,14 +11,24 @@ from fulfillment.contracts.providers import Told
 from fulfillment.domain.attention import ACTIONS, AT_THE_GATE, Action
 from fulfillment.domain.errors import CarrierUnavailable, PaymentDeclined, PaymentUnavailable, UndoRefused
 from fulfillment.domain.operations import OperationKind
-from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
+from fulfillment.domain.orders import AttentionReason, OrderStatus
 from tests.fakes.activities import Script
 from tests.fakes.orders import an_order, tracking_number_of
 from tests.workflows.rows import case, row
 from tests.workflows.running import RunningOrders
-from tests.workflows.stories import BOOK, BOTH, CAPTURE, GATE, PAID_AND_BOOKED, RELEASE, REVERSE, Story, begun
+from tests.workflows.stories import (
+    BOOK,
+    BOTH,
+    CANCELLED,
+    CAPTURE,
+    GATE,
+    PAID_AND_BOOKED,
+    RELEASE,
+    REVERSE,
+    Story,
+    begun,
+)
 
-CANCELLED = (OrderStatus.CANCELLED, FailureCode.CANCELLED)
 REFUSED = UndoRefused("key")
 DECLINED = PaymentDeclined()
 

@@ -20,11 +20,8 @@ from tests.fakes.activities import Script
 from tests.fakes.orders import TERMS, an_order
 from tests.workflows.rows import case, row
 from tests.workflows.running import RunningOrders
-from tests.workflows.stories import AUTHORIZE, BOOK, BOTH, CAPTURE, PLACE, begun
+from tests.workflows.stories import AUTHORIZE, BOOK, BOTH, CANCELLED, CAPTURE, PLACE, UNAVAILABLE, begun
 from tests.workflows.waiting import asked_for, reversed_as, waiting
-
-CANCELLED = (OrderStatus.CANCELLED, FailureCode.CANCELLED)
-UNAVAILABLE = (OrderStatus.REJECTED, FailureCode.PAYMENT_UNAVAILABLE)
 
 
 @row("W01")
