@@ -20,6 +20,7 @@ from fulfillment.activities.payments import LedgeredPaymentActivities
 from fulfillment.activities.providers import Asking
 from fulfillment.activities.recovery import CarrierRecords, LedgeredRecoveryActivities, PaymentRecords
 from fulfillment.activities.shipping import LedgeredShippingActivities
+from fulfillment.contracts.approvals import ApprovalActivities
 from fulfillment.contracts.converter import data_converter
 from fulfillment.contracts.encryption import Cipher
 from fulfillment.contracts.naming import TaskQueue
@@ -54,6 +55,7 @@ class Activities:
     """The implementations a worker process is wired with."""
 
     orders: OrderActivities
+    approvals: ApprovalActivities
     payments: PaymentActivities
     shipping: ShippingActivities
     recovery: RecoveryActivities

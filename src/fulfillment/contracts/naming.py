@@ -8,6 +8,7 @@ from uuid import UUID
 from fulfillment.domain.ids import OrderId
 
 ORDER_WORKFLOW = "Order"
+APPROVAL_WORKFLOW = "Approval"
 _ORDER_PREFIX = "order/"
 
 MEMO_FINGERPRINT = "fingerprint"
@@ -20,6 +21,7 @@ class TaskQueue(StrEnum):
     """A queue per role of worker; the name of the role is the name of its queue."""
 
     ORDERS = "orders"
+    APPROVALS = "approvals"
     PAYMENTS = "payments"
     SHIPPING = "shipping"
 
@@ -37,6 +39,14 @@ def order_id_of(workflow_id: str) -> OrderId | None:
         return OrderId(UUID(workflow_id.removeprefix(_ORDER_PREFIX)))
     except ValueError:
         return None
+
+
+def approval_workflow_id(order_id: OrderId, n: int, run: str) -> str:
+    """
+    The id of the workflow that runs request `n` of an order; `run` tells those apart that an order starts one after
+    the other, after a reset or because one was terminated.
+    """
+    return f"approval/{order_id}/{n}/{run}"
 
 
 def operation_key(order_id: OrderId, operation: str, n: int) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from temporalio import activity
 
+from fulfillment.contracts.approvals import ApprovalAsked
 from fulfillment.contracts.messages import Act, Amend, Pay, Readdress
 from fulfillment.contracts.orders import CarrierEvent, StartOrder, Terms
 from fulfillment.contracts.payments import PaymentNews
@@ -37,12 +38,15 @@ class PlacementOutcome(StrEnum):
 class Placement:
     """
     The stored result of placing: repeated for the same run, `duplicate` for a run that is not the row's.
+
+    `approval` is the request an order in `awaiting_approval` waits for.
     """
 
     outcome: PlacementOutcome
     status: OrderStatus
     total: Money
     terms: Terms
+    approval: ApprovalAsked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +152,23 @@ class ReaddressOrder:
 class Changed:
     """
     What became of a change: its refusal (a code: `stock_short`, `unknown_sku`, `precondition_failed`), or nothing;
-    where the order is, what it is worth and its version now.
+    where the order is, what it is worth and its version now. In `awaiting_approval` the `approval` it waits for: the
+    one before, or another one because the rules say so for what the order is now.
     """
 
     status: OrderStatus
     total: Money
     version: int
     refusal: str | None = None
+    approval: ApprovalAsked | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleApproval:
+    """Request `n` is approved: the order goes on."""
+
+    order_id: OrderId
+    n: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,12 +244,24 @@ class OrderActivities(ABC):
     @activity.defn
     @abstractmethod
     async def amend_order(self, request: AmendOrder) -> Changed:
-        """Replace the lines; an order that costs nothing now is `processing`."""
+        """
+        Replace the lines; an order that costs nothing now is `processing`. The approval rules are evaluated anew: above
+        what was approved last (by people or by the rules) the order may become, or stay, `awaiting_approval` with
+        another request; below it nothing is asked, and an open request is void.
+        """
 
     @activity.defn
     @abstractmethod
     async def readdress_order(self, request: ReaddressOrder) -> Changed:
-        """Replace the address."""
+        """
+        Replace the address. Another country may need approval: while an approval is awaited the rules are evaluated
+        anew, afterwards it is too late (`order_not_amendable`).
+        """
+
+    @activity.defn
+    @abstractmethod
+    async def settle_approval(self, request: SettleApproval) -> OrderStatus:
+        """The order waits for its payment, or is `processing`; the status it has now."""
 
     @activity.defn
     @abstractmethod

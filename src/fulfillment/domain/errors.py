@@ -136,6 +136,79 @@ class UnknownSku(DomainError):
         super().__init__("an article of the lines does not exist; nothing was changed")
 
 
+class ApprovalNotFound(DomainError):
+    """No such request for approval."""
+
+    code = "not_found"
+
+    def __init__(self, approval_id: object) -> None:
+        super().__init__(f"there is no approval {approval_id}")
+
+
+class ApprovalClosed(DomainError):
+    """The request, or this level of it, is not open (any more)."""
+
+    code = "approval_closed"
+
+    def __init__(self, what: str, status: str) -> None:
+        super().__init__(f"the {what} is {status}: nothing can be decided there")
+
+
+class AlreadyVoted(DomainError):
+    """This person, or the one they act for, has voted at this level."""
+
+    code = "already_voted"
+
+    def __init__(self, level: str) -> None:
+        super().__init__(f"there is a vote of yours at the level {level}; withdraw it to vote anew")
+
+
+class NothingToWithdraw(DomainError):
+    """This person has no vote that could still be taken back."""
+
+    code = "nothing_to_withdraw"
+
+    def __init__(self) -> None:
+        super().__init__("you have no vote at a level that is open")
+
+
+class NotAnApprover(DomainError):
+    """None of the open levels is this person's to decide."""
+
+    code = "not_an_approver"
+
+    def __init__(self, waiting_for: str) -> None:
+        super().__init__(f"the approval waits for {waiting_for}; none of your roles may decide that")
+
+
+class OwnOrder(DomainError):
+    """Four eyes: nobody approves what they asked for themselves."""
+
+    code = "own_order"
+
+    def __init__(self) -> None:
+        super().__init__("nobody decides on an order they requested or changed themselves")
+
+
+class OneLevelPerPerson(DomainError):
+    """This person has voted at another level of the same request."""
+
+    code = "one_level_per_person"
+
+    def __init__(self, level: str) -> None:
+        super().__init__(f"you have voted at the level {level}; every level takes somebody else")
+
+
+class LevelNeeded(DomainError):
+    """The decision could be meant for several open levels, or names one that this plan does not have."""
+
+    code = "level_needed"
+
+    def __init__(self, levels: tuple[str, ...]) -> None:
+        super().__init__(f"name one of the levels: {', '.join(levels)}")
+        self.details = levels
+
+
 class IdempotencyKeyReused(DomainError):
     """The key was used before, with another body."""
 

@@ -22,6 +22,11 @@ def order_id_for(caller: str, idempotency_key: str) -> OrderId:
     return OrderId(uuid5(uuid5(ORDERS, caller), idempotency_key))
 
 
+def approval_id_for(order_id: OrderId, n: int) -> UUID:
+    """The id of the `n`th request for approval of an order."""
+    return uuid5(order_id, f"approval:{n}")
+
+
 def update_id_for(operation: str, order_id: OrderId, caller: str, idempotency_key: str) -> str:
     """
     The id of the change a caller's key stands for: the same key asks for the same change of an order only once.

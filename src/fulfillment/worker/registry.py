@@ -7,10 +7,12 @@ from typing import Any
 
 from fulfillment.bootstrap import Activities
 from fulfillment.contracts.naming import TaskQueue
+from fulfillment.workflows.approval import ApprovalWorkflow
 from fulfillment.workflows.order import OrderWorkflow
 
 WORKFLOWS: dict[TaskQueue, Sequence[type]] = {
     TaskQueue.ORDERS: (OrderWorkflow,),
+    TaskQueue.APPROVALS: (ApprovalWorkflow,),
     TaskQueue.PAYMENTS: (),
     TaskQueue.SHIPPING: (),
 }
@@ -27,6 +29,7 @@ def activities_on(queue: TaskQueue, activities: Activities) -> list[Callable[...
                 orders.take_payment,
                 orders.amend_order,
                 orders.readdress_order,
+                orders.settle_approval,
                 orders.record_parcel_event,
                 orders.record_late_event,
                 orders.record_late_payment,
@@ -41,6 +44,9 @@ def activities_on(queue: TaskQueue, activities: Activities) -> list[Callable[...
                 recovery.take_over,
                 recovery.read_standing,
             ]
+        case TaskQueue.APPROVALS:
+            approvals = activities.approvals
+            return [approvals.open_approval, approvals.write_approval, approvals.refuse_decision]
         case TaskQueue.PAYMENTS:
             return [
                 payments.authorize_payment,

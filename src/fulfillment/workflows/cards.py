@@ -59,6 +59,11 @@ class Cards:
         if self._deadline is not None:
             self._deadline.stop()
 
+    def pause(self) -> None:
+        """The days to pay stand still while people decide about the order."""
+        if self._deadline is not None:
+            self._deadline.pause()
+
     def give(self, payment: Pay) -> None:
         """Keep a card until the order acts on it."""
         self._taken += 1
@@ -74,6 +79,7 @@ class Cards:
         deadline = self._deadline = self._deadline or Deadline(
             self._order.terms.payment_window, "waiting for a payment"
         )
+        deadline.resume()
         while self._order.status is OrderStatus.AWAITING_PAYMENT:
             await workflow.wait_condition(
                 lambda: (

@@ -131,9 +131,10 @@ class Changes:
             wanted.refusal = _refusal(changed)
             if wanted.refusal is None:
                 wanted.made = changed
-                # Another address moves no order; its row may be ahead of a step whose result was lost.
-                status = changed.status if isinstance(wanted.change, Amend) else self._order.status
-                self._order.changed(status, changed.total)
+                # Another address moves no order that is approved; its row may be ahead of a step whose result was lost.
+                moves = isinstance(wanted.change, Amend) or self._order.status is OrderStatus.AWAITING_APPROVAL
+                status = changed.status if moves else self._order.status
+                self._order.changed(status, changed.total, changed.approval)
 
     def refuse(self) -> None:
         """No more changes: the order goes another way."""

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from fulfillment.domain.attention import Action
     from fulfillment.domain.errors import ActionNotAvailable, DomainError, OrderNotCancellable
     from fulfillment.domain.orders import OrderStatus
+    from fulfillment.workflows.approvals import Approvals
     from fulfillment.workflows.authorizations import Authorizations
     from fulfillment.workflows.cards import Cards
     from fulfillment.workflows.checkout import Checkout
@@ -57,7 +58,14 @@ class OrderWorkflow:
         self._journey = Journey(self._order, self._desk, self._parcels, self._disputes)
         self._undo = Undo(self._order, self._parcels, self._payments)
         self._cards = Cards(self._order, self._authorizations)
-        self._checkout = Checkout(self._order, self._cards, self._authorizations, self._payments, self._parcels)
+        self._checkout = Checkout(
+            self._order,
+            Approvals(self._order),
+            self._cards,
+            self._authorizations,
+            self._payments,
+            self._parcels,
+        )
         self._chores: list[asyncio.Task[None]] = []
         self._ends_cancelled = False
         self._left: Ending | None = None
@@ -201,7 +209,7 @@ class OrderWorkflow:
         """Go on where an earlier run was stopped: everything that was asked for is looked up before anything is."""
         placement, standing = await take_over(start)
         self._order.placed(placement)
-        self._order.changed(standing.status, placement.total)
+        self._order.changed(standing.status, placement.total, placement.approval)
         for part in (self._authorizations, self._payments, self._parcels, self._cards, self._journey, self._undo):
             part.restore(standing)
         self._desk.count_from(standing.last_event)

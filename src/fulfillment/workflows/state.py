@@ -10,6 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
+    from fulfillment.contracts.approvals import ApprovalAsked
     from fulfillment.contracts.messages import Cancel
     from fulfillment.contracts.orders import StartOrder, Terms
     from fulfillment.contracts.providers import Patience
@@ -63,6 +64,7 @@ class OrderState:
         self.changes = Changes(self)
         self.booking = False
         self._placement: Placement | None = None
+        self._approval: ApprovalAsked | None = None
         self._total = start.total
 
     def placed(self, placement: Placement) -> None:
@@ -70,15 +72,23 @@ class OrderState:
         self._placement = placement
         self._total = placement.total
         self.status = placement.status
+        self._approval = placement.approval
 
-    def changed(self, status: OrderStatus, total: Money) -> None:
-        """Its lines were amended."""
+    def changed(self, status: OrderStatus, total: Money, approval: ApprovalAsked | None = None) -> None:
+        """It is worth something else now, goes on elsewhere, or waits for another approval."""
         self.status, self._total = status, total
+        self._approval = approval or self._approval
 
     @property
     def total(self) -> Money:
         """What it costs now."""
         return self._total
+
+    @property
+    def approval(self) -> ApprovalAsked:
+        """The request for approval it waits for, or waited for last."""
+        assert self._approval is not None, "an order that awaits an approval has a request"  # noqa: S101
+        return self._approval
 
     @property
     def terms(self) -> Terms:

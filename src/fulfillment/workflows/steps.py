@@ -16,7 +16,9 @@ Request = TypeVar("Request")
 Result = TypeVar("Result")
 
 
-async def database_step(method: Callable[[Any, Request], Awaitable[Result]], request: Request) -> Result:
+async def database_step(
+    method: Callable[[Any, Request], Awaitable[Result]], request: Request, *, queue: TaskQueue = TaskQueue.ORDERS
+) -> Result:
     """
     Run a database step that is bound to come: a few quick local attempts, then the same step remotely for as long as
     it takes. An accepted order is never given up because our own database was away.
@@ -32,10 +34,12 @@ async def database_step(method: Callable[[Any, Request], Awaitable[Result]], req
     except FailureError as error:
         _pass_on(error, method.__name__)
         workflow.logger.warning("database_step_goes_remote", extra={"step": method.__name__})
-    return await decided_step(method, request)
+    return await decided_step(method, request, queue=queue)
 
 
-async def decided_step(method: Callable[[Any, Request], Awaitable[Result]], request: Request) -> Result:
+async def decided_step(
+    method: Callable[[Any, Request], Awaitable[Result]], request: Request, *, queue: TaskQueue = TaskQueue.ORDERS
+) -> Result:
     """
     Run a database step that a message or a timer has decided on: remotely from the start.
 
@@ -48,7 +52,7 @@ async def decided_step(method: Callable[[Any, Request], Awaitable[Result]], requ
         FailureError: the workflow was cancelled.
     """
     try:
-        return await workflow.execute_activity_method(method, request, task_queue=TaskQueue.ORDERS, **DATABASE_REMOTE)
+        return await workflow.execute_activity_method(method, request, task_queue=queue, **DATABASE_REMOTE)
     except FailureError as error:
         _pass_on(error, method.__name__)
         raise
