@@ -1,0 +1,7 @@
+"""
+`fulfillment approvals`: orders that wait for somebody's approval, and the rules that say whose.
+"""
+
+import typer
+
+app = typer.Typer(help="Orders that wait for an approval, and the rules that say whose.", no_args_is_help=True)
