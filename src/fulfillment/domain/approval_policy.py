@@ -118,7 +118,8 @@ class Policy:
     The rules of one version; `levels` go from low to high.
 
     A total in a currency without thresholds is turned into `base_currency` by `rates` (base units for one unit),
-    rounded up to the next minor unit; without a rate it needs the first level that has thresholds.
+    rounded up to the next minor unit; without a rate it needs the first level that has thresholds. What costs nothing
+    needs nobody's approval, whatever the risk; it can still be refused.
     """
 
     version: str
@@ -132,7 +133,7 @@ class Policy:
         """Whose approval an order of this total needs, and why."""
         points = {rule: number for rule, number in self.risk.points(facts) if number}
         score = sum(points.values())
-        forced = {rule.role for rule in self.risk.forced if score >= rule.score}
+        forced = {rule.role for rule in self.risk.forced if total.amount and score >= rule.score}
         reasons = self._by_amount(total)
         levels = []
         for rule in self.levels:
