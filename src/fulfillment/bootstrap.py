@@ -31,6 +31,7 @@ from fulfillment.contracts.recovery import RecoveryActivities
 from fulfillment.contracts.shipping import ShippingActivities
 from fulfillment.contracts.steps import OrderActivities
 from fulfillment.db.engine import Database, connect
+from fulfillment.domain.approval_policy import NOBODY_IS_ASKED
 from fulfillment.domain.errors import CarrierUnavailable
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
@@ -124,12 +125,12 @@ async def activities(settings: Settings, database: Database) -> AsyncIterator[Ac
         circuit = _circuit(settings.worker, TaskQueue.PAYMENTS, settings.payments.name)
         carriers = _carriers(settings, database, http)
         yield Activities(
-            orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window),
+            orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window, NOBODY_IS_ASKED),
             payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name, circuit),
             shipping=LedgeredShippingActivities(database, carriers),
             recovery=LedgeredRecoveryActivities(
                 database,
-                NewOrders(cipher, lived_by),
+                NewOrders(cipher, lived_by, NOBODY_IS_ASKED),
                 PaymentRecords(gateway, settings.payments.name),
                 CarrierRecords(carriers),
             ),
