@@ -31,7 +31,6 @@ from fulfillment.contracts.recovery import RecoveryActivities
 from fulfillment.contracts.shipping import ShippingActivities
 from fulfillment.contracts.steps import OrderActivities
 from fulfillment.db.engine import Database, connect
-from fulfillment.domain.approval_policy import NOBODY_IS_ASKED
 from fulfillment.domain.errors import CarrierUnavailable
 from fulfillment.gateways.carriers import HttpCarrier
 from fulfillment.gateways.http import ProviderClient
@@ -121,16 +120,16 @@ async def activities(settings: Settings, database: Database) -> AsyncIterator[Ac
         httpx2.AsyncClient(follow_redirects=False) as http,
         _payment_gateway(settings.payments, http) as gateway,
     ):
-        lived_by = terms(settings.orders)
+        lived_by, policy = terms(settings.orders), settings.approvals.effective()
         circuit = _circuit(settings.worker, TaskQueue.PAYMENTS, settings.payments.name)
         carriers = _carriers(settings, database, http)
         yield Activities(
-            orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window, NOBODY_IS_ASKED),
+            orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window, policy),
             payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name, circuit),
             shipping=LedgeredShippingActivities(database, carriers),
             recovery=LedgeredRecoveryActivities(
                 database,
-                NewOrders(cipher, lived_by, NOBODY_IS_ASKED),
+                NewOrders(cipher, lived_by, policy),
                 PaymentRecords(gateway, settings.payments.name),
                 CarrierRecords(carriers),
             ),

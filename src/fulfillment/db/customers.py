@@ -20,11 +20,12 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from fulfillment.db.engine import Writing
+from fulfillment.db.engine import Reading, Writing
 from fulfillment.db.tables import customers, orders
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.orders import OrderStatus
@@ -100,13 +101,19 @@ def _counting() -> Select[Any]:
 _COUNTED = _counting()
 _ADDRESSES = select(_addresses.label("addresses"))
 _NOT_PLACED = update(customers).where(customers.c.customer_id == _CUSTOMER).values(orders=customers.c.orders - 1)
-_READ: Select[Any] = select(
-    customers.c.orders,
-    select(func.count()).select_from(_lately.subquery()).scalar_subquery().label("within_hour"),
-).where(customers.c.customer_id == _CUSTOMER)
 _HAS_ORDERS = exists().where(
-    orders.c.customer_id == _CUSTOMER, orders.c.status != literal(OrderStatus.REJECTED.value, literal_execute=True)
+    orders.c.customer_id == _CUSTOMER,
+    orders.c.status != literal(OrderStatus.REJECTED.value, literal_execute=True),
+    ~orders.c.test,
 )
+_PLACED = select(customers.c.orders).where(customers.c.customer_id == _CUSTOMER).scalar_subquery()
+_WITHIN_HOUR = (
+    select(func.count())
+    .select_from(customers.join(_moment, true()))
+    .where(customers.c.customer_id == _CUSTOMER, _moment > _AN_HOUR_AGO)
+    .scalar_subquery()
+)
+_READ = select(func.coalesce(_PLACED, 0).label("orders"), _WITHIN_HOUR.label("within_hour"), _HAS_ORDERS.label("known"))
 
 
 async def count(connection: Writing, order_id: OrderId, customer_id: str, address: Mapping[str, Any]) -> KnownCustomer:
@@ -137,6 +144,12 @@ async def is_unusual(
     """Whether another address of a written order is unusual for its customer."""
     row = (await connection.execute(_ADDRESSES, {"of_customer": customer_id, "counted_order": order_id})).one()
     return _is_unusual(address, row.addresses)
+
+
+async def read_facts(connection: Reading, customer_id: str) -> KnownCustomer:
+    """What would be known if the customer placed an order now, without counting one; nothing of its address."""
+    row = (await connection.execute(_READ, {"of_customer": customer_id})).one()
+    return KnownCustomer(first_order=row.orders <= 0 and not row.known, orders_within_hour=row.within_hour + 1)
 
 
 def _is_unusual(address: Mapping[str, Any], earlier: Sequence[Sequence[str | None]] | None) -> bool | None:

@@ -175,7 +175,7 @@ class Policy:
         return Money(-(-minor.numerator // minor.denominator), self.base_currency)
 
 
-def _points_if(applies: bool | None, points: int) -> int | None:  # noqa: FBT001 - a fact, not a switch
+def _points_if(applies: bool | None, points: int) -> int | None:
     """None: it is not known whether the rule applies."""
     if not points:
         return 0

@@ -11,7 +11,7 @@ from fulfillment.api.access import GuardedRoute, requires
 from fulfillment.api.dependencies import NoQuery, Resources
 from fulfillment.api.pages import answer
 from fulfillment.api.schemas.approval_policy import ExplanationOut, ExplanationQuery, PolicyOut
-from fulfillment.db.customer_history import CustomerHistory, history_of
+from fulfillment.db.customers import KnownCustomer, read_facts
 from fulfillment.domain.approval_policy import RiskFacts
 from fulfillment.domain.identity import Scope
 
@@ -45,10 +45,10 @@ async def explain_policy(query: Annotated[ExplanationQuery, Query()], resources:
     """
     Nothing is placed, counted or kept. Whether an address is unusual is never judged here.
     """
-    known = CustomerHistory()
+    known = KnownCustomer()
     if query.customer_id is not None:
         async with resources.database.statement() as connection:
-            known = await history_of(connection, query.customer_id)
+            known = await read_facts(connection, query.customer_id)
     facts = RiskFacts(
         country=query.country,
         most_units=query.units,

@@ -10,7 +10,6 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from fulfillment.api.schemas.common import (
-    LARGEST_PRICE,
     Country,
     Currency,
     CurrencyCode,
@@ -19,12 +18,11 @@ from fulfillment.api.schemas.common import (
     View,
     extensible,
 )
+from fulfillment.api.schemas.orders import LARGEST_TOTAL
 from fulfillment.domain.approval_policy import Assessment, AtLeast, Forced, LevelRule, Policy, RiskFacts, RiskRules
 from fulfillment.domain.approvals import Mode, PlannedLevel
 from fulfillment.domain.money import Money
 
-# Of an order: as many lines as one may have, at the highest price and quantity, stay below it.
-_LARGEST_TOTAL = LARGEST_PRICE * 1000
 _MOST_UNITS = 1_000_000
 
 ModeName = Annotated[str, Field(json_schema_extra=extensible(Mode), examples=["sequential"])]
@@ -41,7 +39,7 @@ class ExplanationQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    amount: int = Field(ge=0, le=_LARGEST_TOTAL, description="Its total in minor units.", examples=[129999])
+    amount: int = Field(ge=0, le=LARGEST_TOTAL, description="Its total in minor units.", examples=[129999])
     currency: Currency = Field(examples=["USD"])
     customer_id: Text100 | None = Field(
         default=None, description="Whose it is: what they ordered before is read, and not counted.", examples=["C-1007"]
