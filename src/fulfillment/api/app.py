@@ -15,6 +15,7 @@ from fulfillment.api.routes import (
     attention,
     carriers,
     changes,
+    delegations,
     inventory,
     orders,
     payment_providers,
@@ -41,6 +42,7 @@ def create_app(resources: ApiResources) -> FastAPI:
     app.include_router(changes.router, prefix="/v1")
     app.include_router(attention.router, prefix="/v1")
     app.include_router(recovery.router, prefix="/v1")
+    app.include_router(delegations.router, prefix="/v1")
     app.include_router(inventory.router, prefix="/v1")
     app.include_router(carriers.router, prefix="/v1")
     app.include_router(payment_providers.router, prefix="/v1")
