@@ -1,0 +1,214 @@
+"""
+What callers are told about requests for approval, and what they say to them.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from fulfillment.api.schemas.common import (
+    Actor,
+    Body,
+    Instant,
+    MoneyView,
+    Text100,
+    Text200,
+    Text500,
+    Text1000,
+    View,
+)
+from fulfillment.api.schemas.events import EventOut
+from fulfillment.api.schemas.orders import PageQuery
+from fulfillment.contracts.approvals import Decided
+from fulfillment.domain.approvals import ApprovalStatus, LevelStatus, Missing, Mode, Vote
+from fulfillment.domain.identity import ROLE_FORM, is_role
+
+APPROVALS_PATH = "/v1/approvals"
+
+
+def _role(value: str) -> str:
+    if not is_role(value):
+        raise PydanticCustomError("role", "must be a role: {form}", {"form": ROLE_FORM})
+    return value
+
+
+Role = Annotated[Text100, AfterValidator(_role)]
+
+
+class DecisionBody(Body):
+    """What one person says."""
+
+    decision: Vote
+    comment: Text1000 | None = None
+    """For the others who decide; no customer reads it."""
+    level: Text100 | None = None
+    """Needed where several levels wait for the caller's roles."""
+    on_behalf_of: Text200 | None = None
+    """
+    Whose delegation to use, if it cannot be told: the `delegator`. Own roles come first where it is left out.
+    """
+
+    def canonical(self) -> dict[str, Any]:
+        """What makes two requests the same."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class ReassignBody(Body):
+    """Another role for a level."""
+
+    level: Text100
+    """Name of the level that waits for the wrong people."""
+    role: Role
+    """Who decides there from now on."""
+    reason: Text500
+    """Why; on the timeline of the order."""
+
+
+class ApprovalQuery(PageQuery):
+    """Which requests, and which part of them."""
+
+    role: Text100 | None = Field(
+        default=None, description="Only requests that wait for this role now.", examples=["manager"]
+    )
+    status: ApprovalStatus | None = Field(
+        default=None, description="Only requests in this status.", examples=["pending"]
+    )
+    due_before: Instant | None = Field(
+        default=None,
+        description="Only requests where somebody higher is asked, or which end, before this time.",
+        examples=["2026-12-01T00:00:00Z"],
+    )
+    mine: bool = Field(
+        default=False,
+        description="Only what the caller can decide now, by own roles or delegated ones: not their own orders, "
+        "nothing they have voted on.",
+        examples=[True],
+    )
+    order_id: UUID | None = Field(
+        default=None,
+        description="Only requests of this order.",
+        examples=["6f1c1d5e-2b52-5c39-9a55-0c6f8a3d7b10"],
+    )
+
+
+class MissingOut(View):
+    """So many more votes are needed at a level."""
+
+    level: str
+    votes: Annotated[int, Field(ge=0)]
+
+    @classmethod
+    def of(cls, missing: Missing) -> Self:
+        return cls(level=missing.level, votes=missing.votes)
+
+
+class DecidedOut(View):
+    """Where a request stands after what was said; the same bytes for every repetition of the request."""
+
+    status: ApprovalStatus
+    missing: list[MissingOut]
+    """What is needed now, at the levels whose turn it is."""
+
+    @classmethod
+    def of(cls, decided: Decided) -> Self:
+        return cls(status=decided.status, missing=[MissingOut.of(missing) for missing in decided.missing])
+
+
+class LevelOut(View):
+    """Where one level stands."""
+
+    level: str
+    """Its name: the role that was planned for it."""
+    role: str
+    """Who decides there; another one after a reassignment."""
+    roles: list[str]
+    """Everybody who may decide there now."""
+    status: LevelStatus
+    quorum: Annotated[int, Field(ge=1)]
+    """So many people have to say yes."""
+    votes: Annotated[int, Field(ge=0)]
+    """So many have."""
+    missing: Annotated[int, Field(ge=0)]
+    """So many more are needed."""
+    reasons: list[str]
+    """Why the level is asked: `amount`, `no_rate`, or `risk`."""
+    opened_at: datetime | None
+    """When its people were asked last; null: not yet."""
+    escalated_to: str | None
+    """The higher role that may decide as well, as nobody did in time."""
+
+
+class ApprovalLinks(View):
+    """Where to read on, and where to decide."""
+
+    self: str
+    order: str
+    decisions: str
+    """Where to `POST` a decision."""
+
+
+class ApprovalSummary(View):
+    """One request for approval: what is asked of whom, and where that stands."""
+
+    id: UUID
+    order_id: UUID
+    n: Annotated[int, Field(ge=1)]
+    """Counts the requests of one order; a change of the order may ask anew."""
+    status: ApprovalStatus
+    total: MoneyView
+    """What is agreed to."""
+    customer_id: str
+    requested_by: str | None
+    """The person for whom the order was placed, who may not decide."""
+    policy: str
+    """Version of the rules that asked."""
+    mode: Mode
+    levels: list[LevelOut]
+    """From low to high."""
+    waiting_for: list[str]
+    """The roles that may decide now."""
+    requested_at: datetime
+    due_at: datetime | None
+    """When somebody higher is asked, or it ends; null once it is closed."""
+    expires_at: datetime
+    """When it ends at the latest."""
+    closed_at: datetime | None
+    version: Annotated[int, Field(ge=1)]
+    """Counts the changes; in quotes it is the `ETag`."""
+    links: ApprovalLinks
+
+
+class RiskOut(View):
+    """What the rules found unusual about the order."""
+
+    score: Annotated[int, Field(ge=0)]
+    """Sum of all points."""
+    points: dict[str, int]
+    """By what they were given for."""
+
+
+class VoteOut(View):
+    """What one person has said."""
+
+    level: str
+    decision: Vote
+    actor: Actor
+    on_behalf_of: str | None
+    """Whose right was used, if not the actor's own."""
+    comment: str | None
+    state: Annotated[str, Field(json_schema_extra={"x-extensible-enum": ["counted", "withdrawn", "refused", "void"]})]
+    """Whether it counts."""
+    at: datetime
+
+
+class ApprovalOut(ApprovalSummary):
+    """The whole request."""
+
+    risk: RiskOut
+    votes: list[VoteOut]
+    """All of them, oldest first."""
+    events: list[EventOut]
+    """What the timeline of the order has about this request."""
