@@ -27,6 +27,7 @@ from fulfillment.domain.approvals import ApprovalStatus, LevelStatus, Missing, M
 from fulfillment.domain.identity import ROLE_FORM, is_role
 
 APPROVALS_PATH = "/v1/approvals"
+_UNDECIDED = (LevelStatus.WAITING, LevelStatus.OPEN)
 
 
 def _role(value: str) -> str:
@@ -140,6 +141,23 @@ class LevelOut(View):
     escalated_to: str | None
     """The higher role that may decide as well, as nobody did in time."""
 
+    @classmethod
+    def of(cls, approval: ApprovalView, level: Level) -> Self:
+        planned = next(planned for planned in approval.plan.levels if planned.role == level.name)
+        votes = sum(ballot.level == level.name and ballot.vote is Vote.APPROVE for ballot in approval.ballots)
+        return cls(
+            level=level.name,
+            role=level.role,
+            roles=list(level.roles),
+            status=level.status,
+            quorum=planned.quorum,
+            votes=votes,
+            missing=max(0, planned.quorum - votes) if level.status in _UNDECIDED else 0,
+            reasons=list(planned.reasons),
+            opened_at=level.opened_at,
+            escalated_to=level.escalated_to,
+        )
+
 
 class ApprovalLinks(View):
     """Where to read on, and where to decide."""
@@ -148,6 +166,11 @@ class ApprovalLinks(View):
     order: str
     decisions: str
     """Where to `POST` a decision."""
+
+    @classmethod
+    def of(cls, approval: ApprovalView) -> Self:
+        path = f"{APPROVALS_PATH}/{approval.id}"
+        return cls(self=path, order=order_path(approval.order_id), decisions=f"{path}/decisions")
 
 
 class ApprovalSummary(View):
@@ -180,6 +203,10 @@ class ApprovalSummary(View):
     """Counts the changes; in quotes it is the `ETag`."""
     links: ApprovalLinks
 
+    @classmethod
+    def of(cls, approval: ApprovalView) -> Self:
+        return cls(**_summary(approval))
+
 
 class RiskOut(View):
     """What the rules found unusual about the order."""
@@ -204,7 +231,7 @@ class VoteOut(View):
     at: datetime
 
 
-class ApprovalOut(ApprovalSummary):
+class ApprovalRequestOut(ApprovalSummary):
     """The whole request."""
 
     risk: RiskOut
@@ -212,3 +239,35 @@ class ApprovalOut(ApprovalSummary):
     """All of them, oldest first."""
     events: list[EventOut]
     """What the timeline of the order has about this request."""
+
+    @classmethod
+    def whole(cls, approval: ApprovalView, votes: Sequence[VoteView], events: Sequence[EventView]) -> Self:
+        """With what people said, and what happened."""
+        return cls(
+            **_summary(approval),
+            risk=RiskOut(score=approval.score, points=dict(approval.points)),
+            votes=[VoteOut.model_validate(vote, from_attributes=True) for vote in votes],
+            events=[EventOut.model_validate(event, from_attributes=True) for event in events],
+        )
+
+
+def _summary(approval: ApprovalView) -> dict[str, Any]:
+    return {
+        "id": approval.id,
+        "order_id": approval.order_id,
+        "n": approval.n,
+        "status": approval.status,
+        "total": MoneyView.of(approval.total),
+        "customer_id": approval.customer_id,
+        "requested_by": approval.requested_by,
+        "policy": approval.plan.policy,
+        "mode": approval.plan.mode,
+        "levels": [LevelOut.of(approval, level) for level in approval.levels],
+        "waiting_for": list(approval.waiting_for),
+        "requested_at": approval.requested_at,
+        "due_at": approval.due_at,
+        "expires_at": approval.started_at + approval.plan.deadline,
+        "closed_at": approval.closed_at,
+        "version": approval.version,
+        "links": ApprovalLinks.of(approval),
+    }
