@@ -75,20 +75,10 @@ rejected: somebody said no
 expired: nobody decided in time
 void: nobody needs it any more; the order was cancelled, or changed and asks anew
 """
-_LEVELS = """
-waiting: its turn has not come
-open: its people are asked
-approved: enough of them said yes
-merged: nobody decided in time; the level of the next higher role decides for this one, too
-"""
 _VOTES = """
 approve: yes
 reject: no; ends the approval at once
 abstain: neither; counts for nothing, but is on record
-"""
-_MODES = """
-sequential: one level after the other, from low to high
-parallel: all levels at once
 """
 _SHIPMENTS = """
 booked: a label is made, the carrier has yet to pick it up
@@ -119,9 +109,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "ParcelEvent": _read(_PARCELS),
     "PaymentEvent": _read(_PAYMENT_NEWS),
     "ApprovalStatus": _read(_APPROVALS),
-    "LevelStatus": _read(_LEVELS),
     "Vote": _read(_VOTES),
-    "Mode": _read(_MODES),
     "ShipmentStatus": _read(_SHIPMENTS),
     "MovementKind": _read(_MOVEMENTS),
 }
@@ -136,9 +124,7 @@ _INTRODUCTIONS = {
     "ParcelEvent": "What happened to a parcel.",
     "PaymentEvent": "What happened to a payment.",
     "ApprovalStatus": "Where an approval stands.",
-    "LevelStatus": "Where one level of an approval stands.",
     "Vote": "What one person says.",
-    "Mode": "Whether the levels of an approval are asked one after the other.",
     "ShipmentStatus": "Where a parcel is.",
     "MovementKind": "Why the figures of an article changed.",
 }

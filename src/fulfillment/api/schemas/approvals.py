@@ -19,11 +19,13 @@ from fulfillment.api.schemas.common import (
     Text500,
     Text1000,
     View,
+    extensible,
 )
+from fulfillment.api.schemas.approval_policy import ModeName
 from fulfillment.api.schemas.events import EventOut
 from fulfillment.api.schemas.orders import PageQuery
 from fulfillment.contracts.approvals import Decided
-from fulfillment.domain.approvals import ApprovalStatus, LevelStatus, Missing, Mode, Vote
+from fulfillment.domain.approvals import ApprovalStatus, LevelStatus, Missing, Vote
 from fulfillment.domain.identity import ROLE_FORM, is_role
 
 APPROVALS_PATH = "/v1/approvals"
@@ -127,7 +129,11 @@ class LevelOut(View):
     """Who decides there; another one after a reassignment."""
     roles: list[str]
     """Everybody who may decide there now."""
-    status: LevelStatus
+    status: Annotated[str, Field(json_schema_extra=extensible(LevelStatus))]
+    """
+    `waiting`: its turn has not come; `open`: its people are asked; `approved`; `merged`: nobody decided in time, and
+    the level of the next higher role decides for this one, too.
+    """
     quorum: Annotated[int, Field(ge=1)]
     """So many people have to say yes."""
     votes: Annotated[int, Field(ge=0)]
@@ -188,7 +194,8 @@ class ApprovalSummary(View):
     """The person for whom the order was placed, who may not decide."""
     policy: str
     """Version of the rules that asked."""
-    mode: Mode
+    mode: ModeName
+    """`sequential`: one level after the other; `parallel`: all at once."""
     levels: list[LevelOut]
     """From low to high."""
     waiting_for: list[str]
