@@ -95,7 +95,7 @@ class ApprovalDecisions:
             AlreadyVoted: or `OneLevelPerPerson`; they have a vote.
         """
         name = update_id_for("decide", speaker.approval_id, speaker.caller.id, key)
-        if (before := await self._voted_before(name, body)) is not None:
+        if (before := await self._voted_before(speaker.approval_id, name, body)) is not None:
             return Said(before, replayed=True)
 
         async def decision(approval: ApprovalView, expected: int | None) -> Decision:
@@ -105,7 +105,7 @@ class ApprovalDecisions:
             decided = await self._tell(speaker, decision, name)
         except (DomainError, Problem):
             # The same request may have been faster, sent twice at once.
-            if (before := await self._voted_before(name, body)) is not None:
+            if (before := await self._voted_before(speaker.approval_id, name, body)) is not None:
                 return Said(before, replayed=True)
             raise
         self._compare(body, decided)
@@ -202,10 +202,10 @@ class ApprovalDecisions:
             raise ApprovalClosed("approval", approval.status)
         return approval
 
-    async def _voted_before(self, name: str, body: DecisionBody) -> Decided | None:
+    async def _voted_before(self, approval_id: UUID, name: str, body: DecisionBody) -> Decided | None:
         """What a vote of this name was answered with, if there is one."""
         async with self._database.statement() as connection:
-            before = await approval_views.voted(connection, name)
+            before = await approval_views.voted(connection, approval_id, name)
         if before is not None:
             self._compare(body, before)
         return before

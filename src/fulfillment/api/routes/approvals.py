@@ -2,7 +2,7 @@
 `/approvals`: what waits for people, and what they decide.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -26,9 +26,12 @@ from fulfillment.api.schemas.approvals import (
     ReassignBody,
 )
 from fulfillment.api.schemas.common import Instant, Page
-from fulfillment.db import approval_views
+from fulfillment.db import approval_views, delegations
+from fulfillment.db.approval_views import Mine
+from fulfillment.db.engine import Reading
+from fulfillment.domain.approvals import Authority
 from fulfillment.domain.errors import ApprovalNotFound
-from fulfillment.domain.identity import Scope
+from fulfillment.domain.identity import Principal, Scope
 
 router = APIRouter(tags=["approvals"], route_class=GuardedRoute)
 
@@ -70,7 +73,8 @@ async def list_approvals(query: Annotated[ApprovalQuery, Query()], caller: Calle
     """
     after = _POSITIONS.decode(query.cursor)
     async with resources.database.statement() as connection:
-        rows = await approval_views.approvals(connection, query.to_filter(caller), after=after, limit=query.limit + 1)
+        wanted = query.to_filter(await _rights_of(connection, caller) if query.mine else None)
+        rows = await approval_views.approvals(connection, wanted, after=after, limit=query.limit + 1)
     return answer(page(rows, query.limit, ApprovalSummary.of, _POSITIONS, lambda row: (row.requested_at, row.id)))
 
 
@@ -167,6 +171,12 @@ async def reassign(
     It has the whole time of the level; votes that were given there still count.
     """
     return _answered(await resources.decisions.reassign(speaker, body))
+
+
+async def _rights_of(connection: Reading, caller: Principal) -> Mine:
+    """With what a caller can decide at this moment."""
+    lent = await delegations.active_for(connection, caller.id, datetime.now(UTC))
+    return Mine(actor=caller.id, rights=(Authority(roles=caller.roles), *lent))
 
 
 def _answered(said: Said) -> Response:

@@ -2,11 +2,12 @@
 What callers are told about requests for approval, and what they say to them.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from fulfillment.api.schemas.common import (
@@ -23,13 +24,15 @@ from fulfillment.api.schemas.common import (
 )
 from fulfillment.api.schemas.approval_policy import ModeName
 from fulfillment.api.schemas.events import EventOut
+from fulfillment.api.schemas.order_views import order_path
 from fulfillment.api.schemas.orders import PageQuery
 from fulfillment.contracts.approvals import Decided
+from fulfillment.db.approval_views import ApprovalFilter, ApprovalView, LevelView, Mine, VoteView
+from fulfillment.db.views import EventView
 from fulfillment.domain.approvals import ApprovalStatus, LevelStatus, Missing, Vote
-from fulfillment.domain.identity import ROLE_FORM, is_role
+from fulfillment.domain.identity import ROLE_FORM, Principal, is_role
 
 APPROVALS_PATH = "/v1/approvals"
-_UNDECIDED = (LevelStatus.WAITING, LevelStatus.OPEN)
 
 
 def _role(value: str) -> str:
@@ -38,6 +41,14 @@ def _role(value: str) -> str:
     return value
 
 
+def _flag(value: object) -> object:
+    # Pydantic takes a dozen words for yes.
+    if value in ("true", "false", True, False):
+        return value
+    raise PydanticCustomError("flag", "must be true or false")
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
 Role = Annotated[Text100, AfterValidator(_role)]
 
 
@@ -84,7 +95,7 @@ class ApprovalQuery(PageQuery):
         description="Only requests where somebody higher is asked, or which end, before this time.",
         examples=["2026-12-01T00:00:00Z"],
     )
-    mine: bool = Field(
+    mine: Flag = Field(
         default=False,
         description="Only what the caller can decide now, by own roles or delegated ones: not their own orders, "
         "nothing they have voted on.",
@@ -95,6 +106,10 @@ class ApprovalQuery(PageQuery):
         description="Only requests of this order.",
         examples=["6f1c1d5e-2b52-5c39-9a55-0c6f8a3d7b10"],
     )
+
+    def to_filter(self, mine: Mine | None) -> ApprovalFilter:
+        """The same for the database; `mine` is what the caller can decide with, where that is asked."""
+        return ApprovalFilter(**self.model_dump(include={"role", "status", "due_before", "order_id"}), mine=mine)
 
 
 class MissingOut(View):
@@ -148,18 +163,16 @@ class LevelOut(View):
     """The higher role that may decide as well, as nobody did in time."""
 
     @classmethod
-    def of(cls, approval: ApprovalView, level: Level) -> Self:
-        planned = next(planned for planned in approval.plan.levels if planned.role == level.name)
-        votes = sum(ballot.level == level.name and ballot.vote is Vote.APPROVE for ballot in approval.ballots)
+    def of(cls, level: LevelView) -> Self:
         return cls(
             level=level.name,
             role=level.role,
             roles=list(level.roles),
             status=level.status,
-            quorum=planned.quorum,
-            votes=votes,
-            missing=max(0, planned.quorum - votes) if level.status in _UNDECIDED else 0,
-            reasons=list(planned.reasons),
+            quorum=level.quorum,
+            votes=level.votes,
+            missing=level.missing,
+            reasons=list(level.reasons),
             opened_at=level.opened_at,
             escalated_to=level.escalated_to,
         )
@@ -227,7 +240,8 @@ class RiskOut(View):
 class VoteOut(View):
     """What one person has said."""
 
-    level: str
+    level: str | None
+    """Null where it was refused before its level was clear."""
     decision: Vote
     actor: Actor
     on_behalf_of: str | None
@@ -236,6 +250,18 @@ class VoteOut(View):
     state: Annotated[str, Field(json_schema_extra={"x-extensible-enum": ["counted", "withdrawn", "refused", "void"]})]
     """Whether it counts."""
     at: datetime
+
+    @classmethod
+    def of(cls, vote: VoteView) -> Self:
+        return cls(
+            level=vote.level,
+            decision=vote.vote,
+            actor=vote.actor,
+            on_behalf_of=vote.on_behalf_of,
+            comment=vote.comment,
+            state=vote.state,
+            at=vote.at.astimezone(UTC),
+        )
 
 
 class ApprovalRequestOut(ApprovalSummary):
@@ -248,13 +274,13 @@ class ApprovalRequestOut(ApprovalSummary):
     """What the timeline of the order has about this request."""
 
     @classmethod
-    def whole(cls, approval: ApprovalView, votes: Sequence[VoteView], events: Sequence[EventView]) -> Self:
+    def whole(cls, approval: ApprovalView, events: Sequence[EventView], caller: Principal) -> Self:
         """With what people said, and what happened."""
         return cls(
             **_summary(approval),
             risk=RiskOut(score=approval.score, points=dict(approval.points)),
-            votes=[VoteOut.model_validate(vote, from_attributes=True) for vote in votes],
-            events=[EventOut.model_validate(event, from_attributes=True) for event in events],
+            votes=[VoteOut.of(vote) for vote in approval.votes],
+            events=[EventOut.of(event, caller) for event in events],
         )
 
 
@@ -267,13 +293,13 @@ def _summary(approval: ApprovalView) -> dict[str, Any]:
         "total": MoneyView.of(approval.total),
         "customer_id": approval.customer_id,
         "requested_by": approval.requested_by,
-        "policy": approval.plan.policy,
-        "mode": approval.plan.mode,
-        "levels": [LevelOut.of(approval, level) for level in approval.levels],
+        "policy": approval.policy,
+        "mode": approval.mode,
+        "levels": [LevelOut.of(level) for level in approval.levels],
         "waiting_for": list(approval.waiting_for),
         "requested_at": approval.requested_at,
         "due_at": approval.due_at,
-        "expires_at": approval.started_at + approval.plan.deadline,
+        "expires_at": approval.expires_at,
         "closed_at": approval.closed_at,
         "version": approval.version,
         "links": ApprovalLinks.of(approval),
