@@ -58,6 +58,8 @@ class ExplanationQuery(BaseModel):
 class LevelRuleOut(View):
     """One level, and when it is asked."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     role: str
     quorum: Annotated[int, Field(ge=1)]
     """So many people of this role are to say yes."""
