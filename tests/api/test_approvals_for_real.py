@@ -8,9 +8,7 @@ import pytest
 import pytest_asyncio
 
 from fulfillment.settings import Settings
-from tests.api.approving import SEQUENTIAL, TWO_LEVELS, Office, an_office, office_settings
-from tests.api.bodies import a_key
-from tests.api.carrier import refusal
+from tests.api.approving import SEQUENTIAL, Office, an_office, office_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
