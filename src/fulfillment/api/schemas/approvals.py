@@ -17,7 +17,6 @@ from fulfillment.api.schemas.common import (
     Instant,
     MoneyView,
     Text100,
-    Text200,
     Text500,
     Text1000,
     View,
@@ -60,7 +59,7 @@ class DecisionBody(Body):
     """For the others who decide; no customer reads it."""
     level: Text100 | None = None
     """Needed where several levels wait for the caller's roles."""
-    on_behalf_of: Text200 | None = None
+    on_behalf_of: Text500 | None = None
     """
     Whose delegation to use, if it cannot be told: the `delegator`. Own roles come first where it is left out.
     """
