@@ -140,7 +140,7 @@ async def test_one_person_decides_at_one_level(office: Office) -> None:
 
 
 async def test_who_has_no_role_that_is_asked_does_not_decide(office: Office) -> None:
-    _, approval = await office.ask()
+    _, approval = await office.ask(TWO_LEVELS)
 
     assert refusal(await office.decide("otto", approval)) == (403, "not_an_approver")
     assert refusal(await office.decide("vera", approval)) == (403, "not_an_approver")
