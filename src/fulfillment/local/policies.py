@@ -21,5 +21,3 @@ LOCAL_POLICY = as_variable(
     )
 )
 """The default one of the service, with rates."""
-AUTOMATIC_POLICY = as_variable(PolicyDocument(version="automatic"))
-"""Nobody is asked, for what is about something else."""
