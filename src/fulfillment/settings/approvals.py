@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationError
 from pydantic_settings import NoDecode
 
 from fulfillment.domain.approval_policy import Policy
@@ -26,11 +26,11 @@ def _policy(value: object) -> object:
     Raises:
         ValueError: it cannot be read, or what it says is wrong; names the field.
     """
-    if value is None or isinstance(value, PolicyDocument):
+    if value is None or isinstance(value, Policy):
         return value
     source, document = _document(value) if isinstance(value, str) else ("", value)
     try:
-        return PolicyDocument.model_validate(document)
+        return PolicyDocument.model_validate(document).to_policy()
     except ValidationError as error:
         raise ValueError(source + "; ".join(_problems(error))) from None
 
@@ -89,12 +89,13 @@ def _place(location: tuple[int | str, ...]) -> str:
 class Approvals(Section):
     """Whose approval an order needs; a change touches orders that are placed or amended from then on."""
 
-    policy: Annotated[PolicyDocument | None, NoDecode, BeforeValidator(_policy)] = Field(
+    policy: Annotated[InstanceOf[Policy] | None, NoDecode, BeforeValidator(_policy)] = Field(
         default=None,
-        description="The path of a TOML file, or the same as JSON (begins with `{`). Without it: `manager` from 1 000 "
-        "USD, and `director` from 10 000, `vp` from 100 000, `ceo` from 1 000 000.",
+        description="The path of a TOML file, or the same as JSON (begins with `{`), see [the policy]"
+        "(approval-policy.md). Without it: `manager` from 1 000 USD, and `director` from 10 000, `vp` from 100 000, "
+        "`ceo` from 1 000 000.",
     )
 
     def effective(self) -> Policy:
         """The policy that is in force."""
-        return (self.policy or DEFAULT_POLICY).to_policy()
+        return self.policy or DEFAULT_POLICY

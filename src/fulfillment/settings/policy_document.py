@@ -157,14 +157,15 @@ class PolicyDocument(Section):
         return replace(policy, version=version, plan=replace(policy.plan, policy=version))
 
     def _rules(self) -> Iterator[LevelRule]:
-        for entry, higher in pairwise((*self.levels, None)):
+        higher = dict(pairwise(entry.role for entry in self.levels))
+        for entry in self.levels:
             level = PlannedLevel(
                 role=entry.role,
                 quorum=entry.quorum,
                 reminders=self._reminders_of(entry),
                 escalate_after=self._escalate_after_of(entry),
                 expire_after=self.expire_after if entry.expire_after is None else entry.expire_after,
-                escalates_to=higher.role if higher else None,
+                escalates_to=higher.get(entry.role),
             )
             yield LevelRule(level=level, thresholds=entry.thresholds)
 
@@ -239,5 +240,5 @@ DEFAULT_POLICY = PolicyDocument.model_validate(
             "forced": [{"score": 50, "role": "manager"}],
         },
     }
-)
+).to_policy()
 """What is in force where no policy was written."""
