@@ -56,7 +56,7 @@ def by_amount(*roles: str) -> dict[str, tuple[str, ...]]:
     return dict.fromkeys(roles, ("amount",))
 
 
-@pytest.mark.parametrize(("currency", "n"), product(FROM, range(len(LEVELS))))
+@pytest.mark.parametrize(("currency", "n"), list(product(FROM, range(len(LEVELS)))))
 def test_a_level_is_asked_from_its_threshold_on_with_all_below_it(currency: str, n: int) -> None:
     policy, threshold = a_policy(), FROM[currency][n]
     found = [asked(policy.assess(Money(threshold + step, currency), NOTHING_KNOWN)) for step in (-1, 0, 1)]
