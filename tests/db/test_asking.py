@@ -7,15 +7,18 @@ from dataclasses import replace
 
 import pytest
 
+from fulfillment.activities.new_orders import NewOrders
+from fulfillment.contracts.encryption import Cipher
 from fulfillment.contracts.steps import PlacementOutcome
 from fulfillment.db.engine import Database
+from fulfillment.db.placing import place
 from fulfillment.db.tables import approvals, customers, orders
 from fulfillment.domain.approval_policy import NOBODY_IS_ASKED, AtLeast, Forced, RiskRules
 from fulfillment.domain.approvals import Mode, Plan
 from fulfillment.domain.ids import TEST_SKU, approval_id_for
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.settings import Settings
-from tests.fakes.orders import a_line, an_order
+from tests.fakes.orders import TERMS, a_line, an_order
 from tests.fakes.policies import DEAR, a_policy, curious
 from tests.fakes.warehouse import Warehouse
 from tests.fixtures.queries import counting_queries
@@ -160,3 +163,25 @@ async def test_nothing_is_kept_of_customers_nobody_asks_about(asking: Warehouse)
 
     assert await asking.count(orders) == 1
     assert await asking.count(customers) == 0
+
+
+@pytest.mark.parametrize(
+    ("risk", "status", "failure"),
+    [
+        (RiskRules(), S.AWAITING_APPROVAL, None),
+        (RiskRules(countries={"DE": 90}, refuse_from=90), S.CANCELLING, "fraud_suspected"),
+    ],
+    ids=["asks_anew", "looks_like_fraud"],
+)
+async def test_a_row_that_is_written_anew_is_judged_like_a_new_one(
+    risk: RiskRules, status: OrderStatus, failure: str | None, database: Database, settings: Settings
+) -> None:
+    warehouse = Warehouse.on(database, settings)
+    await warehouse.stocked(LAMP=10)
+    order = an_order(a_line("LAMP", 1, DEAR))
+    new = NewOrders(Cipher(settings.encryption.ring()), TERMS, a_policy(risk)).row(order, "run-2")
+    async with database.transaction() as connection:
+        placed = await place(connection, new, refused_as=S.CANCELLING)
+
+    assert (placed.status, placed.approval is None) == (status, status is S.CANCELLING)
+    assert (await warehouse.order(order.order_id)).failure_code == failure
