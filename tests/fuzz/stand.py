@@ -13,8 +13,10 @@ from fulfillment.local.endpoints import Endpoints
 from fulfillment.local.services import SERVICES
 from fulfillment.local.stack import LocalStack, StackOptions
 from tests.fixtures.books import books
+from tests.fixtures.settings import AUTOMATIC
 
 _ENVIRONMENT = {
+    **AUTOMATIC,
     # Parcels stay where they are until the fuzzer says what happened to them.
     "FULFILLMENT_SANDBOX__TRANSIT": "0",
     "FULFILLMENT_LIMITS__RATE": "off",
@@ -83,5 +85,5 @@ class Stand:
         ]
 
     async def books(self) -> Sequence[Check]:
-        """The verdicts on I1 to I7 over all orders, asked for again for a while as long as one of them is bad."""
+        """The verdicts on I1 to I8 over all orders, asked for again for a while as long as one of them is bad."""
         return await books(self.endpoints, _SETTLING)
