@@ -12,6 +12,7 @@ import httpx2
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
+from fulfillment.activities.approvals import SqlApprovalActivities
 from fulfillment.activities.carriers import Carriers, Partner
 from fulfillment.activities.circuit import Circuit, reporting
 from fulfillment.activities.new_orders import NewOrders
@@ -125,6 +126,7 @@ async def activities(settings: Settings, database: Database) -> AsyncIterator[Ac
         carriers = _carriers(settings, database, http)
         yield Activities(
             orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window),
+            approvals=SqlApprovalActivities(database),
             payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name, circuit),
             shipping=LedgeredShippingActivities(database, carriers),
             recovery=LedgeredRecoveryActivities(

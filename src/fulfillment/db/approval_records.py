@@ -2,6 +2,7 @@
 Plans, levels and requests for approval as their rows have them.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -9,11 +10,11 @@ from sqlalchemy import Row
 
 from fulfillment.contracts.approvals import ApprovalAsked, Decided
 from fulfillment.domain.approval_requests import Level
-from fulfillment.domain.approvals import Plan
+from fulfillment.domain.approvals import ApprovalStatus, Missing, Plan
 
 PLAN = TypeAdapter(Plan)
 LEVELS: TypeAdapter[tuple[Level, ...]] = TypeAdapter(tuple[Level, ...])
-DECIDED = TypeAdapter(Decided)
+_MISSING: TypeAdapter[tuple[Missing, ...]] = TypeAdapter(tuple[Missing, ...])
 
 
 def asked_of(row: Row[Any]) -> ApprovalAsked:
@@ -21,3 +22,13 @@ def asked_of(row: Row[Any]) -> ApprovalAsked:
     return ApprovalAsked(
         approval_id=row.id, n=row.n, plan=PLAN.validate_python(row.plan), requesters=tuple(row.requesters)
     )
+
+
+def result_of(decided: Decided) -> dict[str, Any]:
+    """What a voter was told, without whose request it was."""
+    return {"status": decided.status.value, "missing": _MISSING.dump_python(decided.missing, mode="json")}
+
+
+def decided_of(result: Mapping[str, Any]) -> Decided:
+    """What a voter was told."""
+    return Decided(status=ApprovalStatus(result["status"]), missing=_MISSING.validate_python(result["missing"]))

@@ -297,9 +297,9 @@ approvals = Table(
 approval_votes = Table(
     "approval_votes",
     metadata,
+    Column("approval_id", Uuid, ForeignKey("approvals.id"), primary_key=True),
     Column("key", Text, primary_key=True, comment="id of the Update: a repeat of the request is recognised by it"),
-    Column("approval_id", Uuid, ForeignKey("approvals.id"), nullable=False),
-    Column("level", Text, nullable=False),
+    Column("level", Text, comment="unknown where the vote was refused"),
     Column("vote", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("on_behalf_of", Text),
@@ -309,10 +309,9 @@ approval_votes = Table(
     Column("refusal", Text, comment="code of the refusal, when refused"),
     Column("fingerprint", Text, nullable=False, comment="HMAC of the accepted body"),
     Column("fingerprint_key", Text, nullable=False),
-    Column("result", JSONB, nullable=False, comment="what the voter was told"),
+    Column("result", JSONB(none_as_null=True), comment="what the voter was told; nothing, when refused"),
     Column("at", _Time, nullable=False, server_default=_NOW),
     Column("withdrawn_at", _Time),
-    Index("ix_approval_votes_approval_id", "approval_id"),
     # A person has one vote per request, whether they give it themselves or somebody does for them.
     Index("uq_approval_votes_actor", "approval_id", "actor", unique=True, postgresql_where=text("state = 'counted'")),
     Index(
