@@ -61,6 +61,7 @@ class Call:
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     has_key: bool = False
+    query: Mapping[str, str | int] | None = None
 
     @property
     def scopes(self) -> frozenset[Scope]:
@@ -93,7 +94,7 @@ class Operation:
         """A valid request, about this order if it is about one."""
         path = _filled(self.path, {**PARAMETERS, "order_id": str(order_id)})
         headers = {**call.headers, **(a_key() if call.has_key else {})}
-        return await client.request(self.method, path, json=call.body, headers=headers)
+        return await client.request(self.method, path, json=call.body, params=call.query, headers=headers)
 
 
 PARAMETERS = {"sku": ARTICLE, "name": "retry"}
@@ -120,6 +121,8 @@ CALLS: dict[str, Sequence[Call]] = {
     "putArticle": (Call("inventory:write", 200, {"on_hand": 10_000_000}, {"If-Match": "*"}),),
     "adjustArticle": (Call("inventory:write", 201, {"delta": 1, "reason": "found"}, has_key=True),),
     "listMovements": (Call("inventory:read", 200),),
+    "getApprovalPolicy": (Call("approvals:read", 200),),
+    "explainApprovalPolicy": (Call("approvals:read", 200, query={"amount": 1, "currency": "EUR"}),),
 }
 """For each guarded operation what opens it: one valid request per set of scopes."""
 

@@ -30,6 +30,7 @@ from fulfillment.contracts.steps import (
 from fulfillment.db import inventory
 from fulfillment.db.engine import Database
 from fulfillment.db.tables import inbox, order_events, orders, shipments, stock, stock_movements
+from fulfillment.domain.approval_policy import NOBODY_IS_ASKED, Policy
 from fulfillment.domain.attention import ACTIONS, Action
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
@@ -46,12 +47,10 @@ class Warehouse:
     steps: SqlOrderActivities
 
     @classmethod
-    def on(cls, database: Database, settings: Settings) -> "Warehouse":
-        """The steps as a worker is wired with them."""
-        cipher = Cipher(settings.encryption.ring())
-        return cls(
-            database, SqlOrderActivities(database, cipher, terms(settings.orders), settings.orders.attention_window)
-        )
+    def on(cls, database: Database, settings: Settings, policy: Policy = NOBODY_IS_ASKED) -> "Warehouse":
+        """The steps as a worker is wired with them, and with these rules for approvals."""
+        cipher, window = Cipher(settings.encryption.ring()), settings.orders.attention_window
+        return cls(database, SqlOrderActivities(database, cipher, terms(settings.orders), window, policy))
 
     async def stocked(self, **pieces: int) -> None:
         """So many pieces of articles that are new."""

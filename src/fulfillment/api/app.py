@@ -12,6 +12,7 @@ from fulfillment.api.problem_handlers import ProblemHandlers
 from fulfillment.api.resources import ApiResources
 from fulfillment.api.route_table import RouteTable
 from fulfillment.api.routes import (
+    approval_policy,
     attention,
     carriers,
     changes,
@@ -42,6 +43,7 @@ def create_app(resources: ApiResources) -> FastAPI:
     app.include_router(attention.router, prefix="/v1")
     app.include_router(recovery.router, prefix="/v1")
     app.include_router(inventory.router, prefix="/v1")
+    app.include_router(approval_policy.router, prefix="/v1")
     app.include_router(carriers.router, prefix="/v1")
     app.include_router(payment_providers.router, prefix="/v1")
     if public:

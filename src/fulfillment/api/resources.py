@@ -16,6 +16,7 @@ from fulfillment.api.recovery import OrderRecovery
 from fulfillment.api.resignal import InboxSignals
 from fulfillment.api.watching import OrderWatcher
 from fulfillment.db.engine import Database
+from fulfillment.domain.approval_policy import Policy
 from fulfillment.fingerprint import FingerprintRing
 from fulfillment.inbound_events import ReadEvent
 from fulfillment.orchestrator import OrderOrchestrator
@@ -27,6 +28,7 @@ class ApiResources:
     """Everything outside the process that a request may need, and what is shared between requests."""
 
     settings: Settings
+    policy: Policy
     database: Database
     orders: OrderOrchestrator
     intake: OrderIntake
@@ -51,6 +53,7 @@ class ApiResources:
         changes = OrderChanges(database, orders, fingerprints)
         return cls(
             settings=settings,
+            policy=settings.approvals.effective(),
             database=database,
             orders=orders,
             intake=OrderIntake(database, orders, fingerprints),
