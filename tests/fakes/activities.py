@@ -11,6 +11,7 @@ from typing import Any
 from temporalio import activity
 
 from fulfillment.bootstrap import Activities
+from fulfillment.contracts.approvals import ApprovalAsked
 from fulfillment.contracts.orders import StartOrder, Terms
 from fulfillment.contracts.payments import (
     Authorization,
@@ -48,11 +49,14 @@ from fulfillment.contracts.steps import (
     RequestAttention,
     Reship,
     ResolveAttention,
+    SettleApproval,
     TakePayment,
 )
+from fulfillment.domain.approvals import Plan
 from fulfillment.domain.errors import PaymentDeclined
 from fulfillment.domain.money import Money, total
 from fulfillment.domain.orders import OrderStatus
+from tests.fakes.approvals import NOBODY, ApprovalRows, FakeApprovalActivities
 from tests.fakes.orders import CARRIER, TERMS, tracking_number_of
 from tests.fakes.recovery import LEFT_IN_PROCESSING, FakeRecoveryActivities
 from tests.fixtures.waiting import until
@@ -91,6 +95,14 @@ class Script:
     """Where the row of the order is, as far as changes of the order read it."""
     amount: Money = field(default_factory=lambda: Money(0, "EUR"))
     """What the row is worth."""
+    order: StartOrder = field(init=False)
+    plan: Plan = NOBODY
+    """Whose approval is needed when the order is placed, or costs more than what was approved."""
+    approvals: ApprovalRows = field(default_factory=ApprovalRows)
+    approved: Money = field(default_factory=lambda: Money(0, "EUR"))
+    """What people, or the rules, have approved last."""
+    has_card: bool = False
+    """There is one that may still be good."""
     _held: dict[str, asyncio.Event] = field(default_factory=dict)
     _failed: list[Call] = field(default_factory=list)
     _failures: dict[str, Iterator[BaseException]] = field(default_factory=dict)
@@ -151,15 +163,45 @@ class Script:
 
     def placement(self, order: StartOrder) -> Placement:
         """What placing an order comes to."""
-        waits = order.payment is None and order.total.amount > 0
-        going_on = OrderStatus.AWAITING_PAYMENT if waits else OrderStatus.PROCESSING
-        self.standing = going_on if self.outcome is PlacementOutcome.PLACED else OrderStatus.REJECTED
-        self.amount = order.total
-        return Placement(outcome=self.outcome, status=self.standing, total=self.amount, terms=self.terms)
+        self.order, self.amount, self.has_card = order, order.total, order.payment is not None
+        if self.outcome is PlacementOutcome.PLACED:
+            self.assess()
+        else:
+            self.standing = OrderStatus.REJECTED
+        return Placement(
+            outcome=self.outcome, status=self.standing, total=self.amount, terms=self.terms, approval=self.asked
+        )
+
+    def assess(self, *, anew: bool = False) -> None:
+        """What the rules make of the order as it is now: people are asked, or it goes on."""
+        if self.amount.amount > self.approved.amount and not self.plan.is_automatic:
+            self.approvals.ask(self.order, self.plan)
+            self.standing = OrderStatus.AWAITING_APPROVAL
+            return
+        self.approved = max(self.approved, self.amount, key=lambda money: money.amount)
+        if not anew or self.standing is OrderStatus.AWAITING_APPROVAL or not self.amount.amount:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Nobody is asked (any more): the order is paid for, or waits for that."""
+        self.approvals.make_void()
+        waits = self.amount.amount and not self.has_card
+        self.standing = OrderStatus.AWAITING_PAYMENT if waits else OrderStatus.PROCESSING
+
+    @property
+    def asked(self) -> ApprovalAsked | None:
+        """The request the order waits for."""
+        return self.approvals.newest.asked if self.standing is OrderStatus.AWAITING_APPROVAL else None
 
     def changed(self, step: str) -> Changed:
         """What a change comes to, where the row is now."""
-        return Changed(status=self.standing, total=self.amount, version=7, refusal=self.refusals.get(step))
+        return Changed(
+            status=self.standing,
+            total=self.amount,
+            version=7,
+            refusal=self.refusals.get(step),
+            approval=self.asked,
+        )
 
 
 class FakeOrderActivities(OrderActivities):
@@ -174,7 +216,7 @@ class FakeOrderActivities(OrderActivities):
     @activity.defn
     async def take_payment(self, request: TakePayment) -> None:
         await self._script.take(request)
-        self._script.standing = OrderStatus.PROCESSING
+        self._script.standing, self._script.has_card = OrderStatus.PROCESSING, True
 
     @activity.defn
     async def amend_order(self, request: AmendOrder) -> Changed:
@@ -183,14 +225,19 @@ class FakeOrderActivities(OrderActivities):
             lines = request.change.lines
             prices = (line.unit_price.times(line.quantity) for line in lines)
             self._script.amount = total(prices, lines[0].unit_price.currency)
-            if not self._script.amount.amount:
-                self._script.standing = OrderStatus.PROCESSING
+            self._script.assess(anew=True)
         return self._script.changed("amend_order")
 
     @activity.defn
     async def readdress_order(self, request: ReaddressOrder) -> Changed:
         await self._script.take(request)
         return self._script.changed("readdress_order")
+
+    @activity.defn
+    async def settle_approval(self, request: SettleApproval) -> OrderStatus:
+        await self._script.take(request)
+        self._script.go_on()
+        return self._script.standing
 
     @activity.defn
     async def record_parcel_event(self, request: RecordParcelEvent) -> None:
@@ -229,6 +276,8 @@ class FakeOrderActivities(OrderActivities):
     @activity.defn
     async def begin_undo(self, request: BeginUndo) -> None:
         await self._script.take(request)
+        self._script.standing = OrderStatus.CANCELLING
+        self._script.approvals.make_void()
 
     @activity.defn
     async def release_stock(self, request: ReleaseStock) -> None:
@@ -249,10 +298,10 @@ class FakePaymentActivities(PaymentActivities):
             await self._script.take(request)
         except PaymentDeclined:
             if request.another_card:
-                self._script.standing = OrderStatus.AWAITING_PAYMENT
+                self._script.standing, self._script.has_card = OrderStatus.AWAITING_PAYMENT, False
             raise
         if self._script.asks_customer:
-            self._script.standing = OrderStatus.AWAITING_PAYMENT
+            self._script.standing, self._script.has_card = OrderStatus.AWAITING_PAYMENT, False
             return Authorization.AWAITS_CUSTOMER
         if request.resumes:
             self._script.standing = OrderStatus.PROCESSING
@@ -297,6 +346,7 @@ def fake_activities(script: Script) -> Activities:
     """All of them, playing one script."""
     return Activities(
         orders=FakeOrderActivities(script),
+        approvals=FakeApprovalActivities(script),
         payments=FakePaymentActivities(script),
         shipping=FakeShippingActivities(script),
         recovery=FakeRecoveryActivities(script),

@@ -37,11 +37,13 @@ class FakeRecoveryActivities(RecoveryActivities):
     @activity.defn
     async def take_over(self, request: TakeOver) -> Placement:
         await self._script.take(request)
+        self._script.order, self._script.standing = request.order, self._script.left.status
         return Placement(
             outcome=PlacementOutcome.PLACED,
             status=self._script.left.status,
             total=request.order.total,
             terms=self._script.terms,
+            approval=self._script.asked,
         )
 
     @activity.defn

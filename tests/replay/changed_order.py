@@ -7,6 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from fulfillment.contracts.naming import ORDER_WORKFLOW
     from fulfillment.contracts.orders import OrderResult, StartOrder
+    from fulfillment.workflows.approvals import Approvals
     from fulfillment.workflows.checkout import Checkout
     from fulfillment.workflows.order import OrderWorkflow
 
@@ -23,7 +24,7 @@ class BookingFirst(OrderWorkflow):
     @workflow.init
     def __init__(self, start: StartOrder) -> None:
         super().__init__(start)
-        parts = (self._cards, self._authorizations, self._payments, self._parcels)
+        parts = (Approvals(self._order), self._cards, self._authorizations, self._payments, self._parcels)
         self._checkout = _BookingFirst(self._order, *parts)
 
     @workflow.run

@@ -78,12 +78,12 @@ class SqlOrderActivities(OrderActivities):
     @activity.defn
     async def amend_order(self, request: AmendOrder) -> Changed:
         async with self._database.transaction() as connection:
-            return await amending.amend(connection, request)
+            return await amending.amend(connection, self._policy, request)
 
     @activity.defn
     async def readdress_order(self, request: ReaddressOrder) -> Changed:
         async with self._database.transaction() as connection:
-            return await amending.readdress(connection, request)
+            return await amending.readdress(connection, self._policy, request)
 
     @activity.defn
     async def settle_approval(self, request: SettleApproval) -> OrderStatus:

@@ -45,7 +45,7 @@ def policy(api: ApiUrl = None, as_json: AsJson = False) -> None:
         _print_policy(document)
 
 
-def explain(
+def explain(  # noqa: PLR0913, PLR0917 - each is an option
     amount: Amount,
     currency: Annotated[str, typer.Option(help="ISO 4217 code, like USD.")],
     customer: Annotated[str | None, typer.Option(help="Whose order it would be; nothing is counted.")] = None,

@@ -18,9 +18,11 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    func,
     insert,
     literal,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -58,7 +60,7 @@ class NewRequest:
                 key=f"approval:{self.asked.n}:1:{i}",
                 data={"level": level.name, "role": level.role, **about},
             )
-            for i, level in enumerate(asked, start=1)
+            for i, level in enumerate(asked)
         )
 
     def parameters(self) -> dict[str, Any]:
@@ -158,12 +160,26 @@ _WRITTEN: dict[str, Any] = {
     "due_at": DateTime(timezone=True),
 }
 
+_OF_ORDER = approvals.c.order_id == bindparam("asked_order", type_=Uuid)
 _NEWEST: Select[Any] = (
-    select(approvals.c.id, approvals.c.n, approvals.c.plan, approvals.c.requesters)
-    .where(approvals.c.order_id == bindparam("asked_order", type_=Uuid))
+    select(approvals.c.id, approvals.c.n, approvals.c.plan, approvals.c.requesters, approvals.c.status)
+    .where(_OF_ORDER)
     .order_by(approvals.c.n.desc())
     .limit(1)
 )
+_LAST: Select[Any] = select(func.coalesce(func.max(approvals.c.n), 0)).where(_OF_ORDER)
+_APPROVED: Select[Any] = select(approvals.c.n).where(
+    _OF_ORDER, approvals.c.status == literal(ApprovalStatus.APPROVED.value)
+)
+_IS_PENDING = approvals.c.status == literal(ApprovalStatus.PENDING.value, literal_execute=True)
+_NO_MORE: dict[str, Any] = {
+    "status": ApprovalStatus.VOID.value,
+    "version": approvals.c.version + 1,
+    "waiting_for": [],
+    "due_at": None,
+    "closed_at": func.now(),
+}
+_VOID = update(approvals).where(_OF_ORDER, _IS_PENDING).values(_NO_MORE)
 
 
 async def awaited(connection: Writing, order_id: OrderId, status: OrderStatus) -> ApprovalAsked | None:
@@ -171,3 +187,35 @@ async def awaited(connection: Writing, order_id: OrderId, status: OrderStatus) -
     if status is not OrderStatus.AWAITING_APPROVAL:
         return None
     return asked_of((await connection.execute(_NEWEST, {"asked_order": order_id})).one())
+
+
+async def newest_status(connection: Writing, order_id: OrderId) -> ApprovalStatus:
+    """Where the newest request of an order stands, which has one."""
+    return ApprovalStatus((await connection.execute(_NEWEST, {"asked_order": order_id})).one().status)
+
+
+async def next_number(connection: Writing, order_id: OrderId) -> int:
+    """The number of an order's next request."""
+    return int(await connection.scalar(_LAST, {"asked_order": order_id}) or 0) + 1
+
+
+async def is_approved(connection: Writing, order_id: OrderId) -> bool:
+    """Whether people have approved an order, as it is or as it was."""
+    return (await connection.execute(_APPROVED, {"asked_order": order_id})).first() is not None
+
+
+async def make_void(connection: Writing, order_id: OrderId) -> None:
+    """
+    Nobody needs the open request of a locked order any more. A statement of its own: another request may take its
+    place.
+    """
+    await connection.execute(_VOID, {"asked_order": order_id})
+
+
+def _no_more(changed: CTE) -> CTE:
+    open_request = approvals.c.order_id == changed.c.id
+    return update(approvals).where(open_request, _IS_PENDING).values(_NO_MORE).cte("void")
+
+
+NOBODY_DECIDES = Effect(_no_more, {})
+"""The open request of the changed order becomes void."""

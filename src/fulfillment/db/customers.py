@@ -20,7 +20,6 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -107,10 +106,11 @@ _HAS_ORDERS = exists().where(
     ~orders.c.test,
 )
 _PLACED = select(customers.c.orders).where(customers.c.customer_id == _CUSTOMER).scalar_subquery()
+_kept = func.unnest(customers.c.recent).column_valued("kept", joins_implicitly=True)
 _WITHIN_HOUR = (
-    select(func.count())
-    .select_from(customers.join(_moment, true()))
-    .where(customers.c.customer_id == _CUSTOMER, _moment > _AN_HOUR_AGO)
+    select(func.count(_kept))
+    .select_from(customers)
+    .where(customers.c.customer_id == _CUSTOMER, _kept > _AN_HOUR_AGO)
     .scalar_subquery()
 )
 _READ = select(func.coalesce(_PLACED, 0).label("orders"), _WITHIN_HOUR.label("within_hour"), _HAS_ORDERS.label("known"))
