@@ -55,8 +55,8 @@ async def test_a_vote_is_written_with_its_fact_and_what_it_opens(stage: Stage) -
     assert (vote.fingerprint, vote.fingerprint_key) == ("f1", "fingerprints")
     assert vote.result == {"status": "pending", "missing": [{"level": "director", "votes": 1}]}
     assert [(event.kind, event.key, event.actor) for event in events[1:]] == [
-        ("approval_decided", "approval:1:2:0", "key:mia"),
-        ("approval_requested", "approval:1:2:1", "system"),
+        ("approval_decided", "approval:1:2:1", "key:mia"),
+        ("approval_requested", "approval:1:2:2", "system"),
     ]
     assert events[1].data == {
         "approval": str(asked.id),

@@ -203,7 +203,7 @@ async def _write(connection: Writing, row: Row[Any], request: WriteApproval) -> 
     approved = request.status is ApprovalStatus.APPROVED
     change = Change(
         order_id=request.order_id,
-        facts=tuple(_fact(request, number, fact) for number, fact in enumerate(request.facts)),
+        facts=tuple(_fact(request, number, fact) for number, fact in enumerate(request.facts, start=1)),
         during=_ANY_STATUS,
         values={"approved_total": row.total, "approved_currency": row.currency} if approved else {},
     )

@@ -272,6 +272,7 @@ def unwritten_order(start: StartOrder) -> OrderView:
         next_action=None,
         shipments=(),
         failure=None,
+        approval=None,
         attention=None,
         actions=(),
         version=0,
