@@ -13,6 +13,7 @@ from fulfillment.api.resources import ApiResources
 from fulfillment.api.route_table import RouteTable
 from fulfillment.api.routes import (
     approval_policy,
+    approvals,
     attention,
     carriers,
     changes,
@@ -40,6 +41,7 @@ def create_app(resources: ApiResources) -> FastAPI:
     app.state.resources = resources
     app.include_router(orders.router, prefix="/v1")
     app.include_router(changes.router, prefix="/v1")
+    app.include_router(approvals.router, prefix="/v1")
     app.include_router(attention.router, prefix="/v1")
     app.include_router(recovery.router, prefix="/v1")
     app.include_router(inventory.router, prefix="/v1")
