@@ -36,7 +36,7 @@ from tests.bench.stand import Stand
 Item = TypeVar("Item")
 
 WORKER = "worker-orders"
-_POLICY = '{"version": "bench", "levels": [{"role": "manager", "from": {"EUR": 1}}]}'
+_POLICY = '{"version": "bench", "base_currency": "EUR", "levels": [{"role": "manager", "from": {"EUR": 1}}]}'
 _WARM_UP = 20
 _AT_ONCE = 16
 _SAMPLE = 5
