@@ -39,6 +39,11 @@ LINES = {"lines": an_order()["lines"]}
 ADDRESS = an_order()["shipping_address"]
 TEST_LINE = {"sku": "TEST-ORDER", "name": "Test", "quantity": 1, "unit_price": {"amount": 100, "currency": "EUR"}}
 ARTICLE = "SKU-1"
+DELEGATION = {
+    "delegate": "jwt:https://issuer.example#ada",
+    "from": "2026-12-01T00:00:00Z",
+    "until": "2026-12-15T00:00:00Z",
+}
 
 FORBIDDEN = (403, "forbidden")
 UNAUTHORIZED = (401, "unauthorized")
@@ -97,7 +102,7 @@ class Operation:
         return await client.request(self.method, path, json=call.body, params=call.query, headers=headers)
 
 
-PARAMETERS = {"sku": ARTICLE, "name": "retry"}
+PARAMETERS = {"sku": ARTICLE, "name": "retry", "delegation_id": str(uuid4())}
 """What stands for the variable parts of addresses, beside the order."""
 
 CALLS: dict[str, Sequence[Call]] = {
@@ -116,6 +121,9 @@ CALLS: dict[str, Sequence[Call]] = {
     "actOnOrder": (Call("operations", 409, REASON),),
     "recoverOrder": (Call("operations", 200, REASON),),
     "listAttention": (Call("operations", 200),),
+    "putDelegation": (Call("approvals:decide", 422, DELEGATION),),
+    "listDelegations": (Call("approvals:decide", 200),),
+    "revokeDelegation": (Call("approvals:decide", 404), Call("operations", 404)),
     "listArticles": (Call("inventory:read", 200),),
     "getArticle": (Call("inventory:read", 200),),
     "putArticle": (Call("inventory:write", 200, {"on_hand": 10_000_000}, {"If-Match": "*"}),),

@@ -18,6 +18,7 @@ from fulfillment.invariants import Check
 from fulfillment.local.stack import LocalStack, StackOptions
 from tests.chaos.shop import Shop
 from tests.fixtures.books import books
+from tests.fixtures.settings import AUTOMATIC
 
 API = "api"
 ORDERS_WORKER = "worker-orders"
@@ -31,6 +32,7 @@ FORGOTTEN_AFTER = 30.0
 """When the engine notices that an attempt died with its worker (start-to-close), in seconds."""
 
 _ENVIRONMENT = {
+    **AUTOMATIC,
     "FULFILLMENT_SANDBOX__TRANSIT": "1",
     "FULFILLMENT_PAYMENTS__TIMEOUT": str(PROVIDER_TIMEOUT),
     "FULFILLMENT_CARRIERS__TIMEOUT": str(PROVIDER_TIMEOUT),

@@ -17,6 +17,7 @@ from fulfillment.api.routes import (
     attention,
     carriers,
     changes,
+    delegations,
     inventory,
     orders,
     payment_providers,
@@ -44,6 +45,7 @@ def create_app(resources: ApiResources) -> FastAPI:
     app.include_router(approvals.router, prefix="/v1")
     app.include_router(attention.router, prefix="/v1")
     app.include_router(recovery.router, prefix="/v1")
+    app.include_router(delegations.router, prefix="/v1")
     app.include_router(inventory.router, prefix="/v1")
     app.include_router(approval_policy.router, prefix="/v1")
     app.include_router(carriers.router, prefix="/v1")

@@ -21,7 +21,7 @@ from fulfillment.domain.identity import Scope
 
 Direction = Literal["given", "received"]
 _KEY = principal_id("")
-_COLUMNS = (
+_COLUMNS: tuple[ColumnElement[Any], ...] = (
     delegations.c.id,
     delegations.c.delegator,
     delegations.c.delegate,

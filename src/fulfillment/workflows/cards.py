@@ -86,6 +86,7 @@ class Cards:
                     self._order.is_disturbed
                     or self._given is not None
                     or self._authorizations.has_news
+                    or self._authorizations.is_outdated
                     or deadline.passed
                 )
             )

@@ -34,7 +34,7 @@ class Deadline:
     def pause(self) -> None:
         """Stand still until it is resumed."""
         if self._timer is not None and not self._timer.done():
-            self._left = self._ends_at - workflow.now()
+            self._left = max(self._ends_at - workflow.now(), timedelta(0))
             self._timer.cancel()
             self._timer = None
 

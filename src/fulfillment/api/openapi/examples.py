@@ -217,6 +217,14 @@ _ASKED = {
     "since": _UPDATED,
     "due_at": "2026-11-29T10:15:31.402000Z",
 }
+_DELEGATED = {"delegate": "key:ada", "from": "2026-12-21T00:00:00Z", "until": "2027-01-04T00:00:00Z"}
+_DELEGATION = {
+    "id": "0b6e4b52-6a3e-4c0e-9f3b-1d2c3b4a5f60",
+    "delegator": "key:grace",
+    "roles": ["manager"],
+    **_DELEGATED,
+    "revoked_at": None,
+}
 _PARCEL = {"tracking_number": "SBX-4T7KQ2", "reference": _ORDER_ID, "occurred_at": "2026-11-23T08:30:00Z"}
 _DISPUTED = {"payment": "auth_8Zq1", "reference": _ORDER_ID, "occurred_at": "2026-12-20T14:05:00Z"}
 
@@ -251,6 +259,7 @@ REQUESTS: Mapping[str, Named] = {
         "go on": {"reason": "its workflow was terminated by mistake"},
         "undo": {"reason": "the customer gave up", "undo": True},
     },
+    "putDelegation": {"all roles": _DELEGATED, "one role": {**_DELEGATED, "roles": ["manager"]}},
     "putArticle": {"counted": {"on_hand": 120, "name": "Kettle"}},
     "adjustArticle": {
         "goods came": {"delta": 20, "reason": "delivery 4711"},
@@ -302,6 +311,9 @@ ANSWERS: Mapping[tuple[str, str], Named] = {
     },
     ("withdrawDecision", "200"): {"as before": {"status": "pending", "missing": [{"level": "director", "votes": 1}]}},
     ("reassignApproval", "200"): {"vp": {"status": "pending", "missing": [{"level": "director", "votes": 1}]}},
+    ("putDelegation", "200"): {"valid for two weeks": _DELEGATION},
+    ("listDelegations", "200"): {"given": _page(_DELEGATION)},
+    ("revokeDelegation", "200"): {"revoked": {**_DELEGATION, "revoked_at": "2026-12-23T08:15:00Z"}},
     ("listArticles", "200"): {"first page": _page(_ARTICLE, next_cursor="IktFVFRMRS0xIg")},
     ("getArticle", "200"): {"kettle": _ARTICLE},
     ("putArticle", "200"): {"corrected": {**_ARTICLE, "version": 5}},

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from fulfillment.api.schemas.approval_policy import ModeName
 from fulfillment.api.schemas.common import (
     Actor,
     Body,
@@ -22,7 +23,6 @@ from fulfillment.api.schemas.common import (
     View,
     extensible,
 )
-from fulfillment.api.schemas.approval_policy import ModeName
 from fulfillment.api.schemas.events import EventOut
 from fulfillment.api.schemas.order_views import order_path
 from fulfillment.api.schemas.orders import PageQuery
