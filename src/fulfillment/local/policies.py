@@ -2,7 +2,7 @@
 Whose approval an order needs on a laptop: policies as one variable of the service takes them.
 """
 
-from fulfillment.settings.policy_document import DEFAULT_POLICY, PolicyDocument
+from fulfillment.settings.policy_document import DEFAULT_DOCUMENT, PolicyDocument
 
 POLICY_VARIABLE = "FULFILLMENT_APPROVALS__POLICY"
 
@@ -17,7 +17,7 @@ def as_variable(policy: PolicyDocument) -> str:
 
 LOCAL_POLICY = as_variable(
     PolicyDocument.model_validate(
-        {**DEFAULT_POLICY.model_dump(by_alias=True, exclude_unset=True), "version": "local", "rates": RATES}
+        {**DEFAULT_DOCUMENT.model_dump(by_alias=True, exclude_unset=True), "version": "local", "rates": RATES}
     )
 )
 """The default one of the service, with rates."""

@@ -62,8 +62,8 @@ class Approvers:
 
     async def _consider(self, person: str, approval: SeenApproval) -> None:
         progress = self._board.of(approval.order_id)
-        decision = progress.script.decisions.of(PEOPLE[person], person) if progress else None
-        if progress and decision:
+        # What somebody takes back they do not find in their inbox any more.
+        while progress and (decision := progress.script.decisions.of(PEOPLE[person], person)):
             await self._say(person, approval, progress, decision)
 
     async def _say(self, person: str, approval: SeenApproval, progress: Progress, decision: Decision) -> None:

@@ -7,13 +7,13 @@ from fulfillment.domain.orders import FailureCode
 from fulfillment.local.demo.decisions import Approver
 from fulfillment.local.demo.orders_file import FileOrder, OrdersFile
 from fulfillment.local.policies import RATES, as_variable
-from fulfillment.settings.policy_document import DEFAULT_POLICY, PolicyDocument
+from fulfillment.settings.policy_document import DEFAULT_DOCUMENT, PolicyDocument
 
 NIGHT_DESK = "night_desk"
 """A level nobody is there for: after seconds it is for compliance to decide, and after more of them it is too late."""
 _TO_ANTARCTICA, _TO_BOUVET_ISLAND, _TO_KERGUELEN = "AQ", "BV", "TF"
 
-_AMOUNTS = [level.model_dump(by_alias=True, exclude_unset=True) for level in DEFAULT_POLICY.levels]
+_AMOUNTS = [level.model_dump(by_alias=True, exclude_unset=True) for level in DEFAULT_DOCUMENT.levels]
 _POLICY = {
     "version": "demo",
     "rates": RATES,
