@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from temporalio.client import Client
 
 from fulfillment.domain.identity import Scope
 from fulfillment.settings import Settings
@@ -70,6 +71,7 @@ class Office:
     shopper: Shopper
     people: Mapping[str, httpx2.AsyncClient]
     callers: Callers
+    temporal: Client
 
     @property
     def api(self) -> httpx2.AsyncClient:
@@ -151,11 +153,11 @@ class Office:
 @asynccontextmanager
 async def an_office(settings: Settings) -> AsyncIterator[Office]:
     """Everybody at work."""
-    async with staffed_shop(settings) as (shopper, callers, _):
+    async with staffed_shop(settings) as (shopper, callers, temporal):
         await shopper.stock(100_000)
         people = {}
         for name, roles in _ROLES.items():
             scopes = (*_DECIDING, Scope.ORDERS_PLACE, Scope.ORDERS_READ, Scope.ORDERS_CHANGE)
             key = await a_caller(callers.database, name, *scopes, roles=roles)
             people[name] = calling(shopper.api, key)
-        yield Office(shopper, people, callers)
+        yield Office(shopper, people, callers, temporal)

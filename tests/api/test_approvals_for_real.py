@@ -5,12 +5,18 @@ One level after the other: decisions over HTTP, run by real workers.
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 import pytest_asyncio
 
+from fulfillment.approval_orchestrator import ApprovalOrchestrator
+from fulfillment.contracts.approvals import Decision
+from fulfillment.db import approval_views
+from fulfillment.domain.approvals import Vote
+from fulfillment.domain.errors import PreconditionFailed
+from fulfillment.domain.ids import update_id_for
 from fulfillment.settings import Settings
 from tests.api.approving import SEQUENTIAL, TWO_LEVELS, Office, an_office, office_settings
 from tests.api.bodies import a_key, an_order
@@ -204,6 +210,21 @@ async def test_a_refusal_does_not_use_a_key_up(office: Office) -> None:
     assert (done.status_code, "idempotency-replayed" in done.headers) == (200, False)
 
 
+async def test_a_key_whose_decision_the_workflow_refused_may_try_again(office: Office) -> None:
+    _, approval = await office.ask()
+    approval_id, key = UUID(approval.rpartition("/")[2]), a_key()
+    async with office.callers.database.statement() as connection:
+        asked = await approval_views.approval(connection, approval_id)
+    assert asked is not None
+    assert asked.owner is not None
+    name = update_id_for("decide", approval_id, "key:mia", key["Idempotency-Key"])
+    stale = Decision(vote=Vote.APPROVE, actor="key:mia", roles=("manager",), key=name, expected_version=99)
+    with pytest.raises(PreconditionFailed):
+        await ApprovalOrchestrator(office.temporal).tell(asked.owner, stale, name, timedelta(seconds=10))
+
+    assert (await office.decide("mia", approval, headers=key)).json()["status"] == "approved"
+
+
 async def test_a_request_sent_many_times_at_once_is_one_vote(office: Office) -> None:
     _, approval = await office.ask(TWO_LEVELS)
     key = a_key()
@@ -293,14 +314,13 @@ async def test_the_inbox_has_what_somebody_can_decide_now(office: Office) -> Non
 async def test_pages_of_the_inbox_lose_nothing_while_others_decide_and_order(office: Office) -> None:
     asked = [(await office.ask())[1] for _ in range(4)]
     ids = [approval.rpartition("/")[2] for approval in asked]
-    customer = f"C-{uuid4()}"
-    parameters = {"status": "pending", "role": "manager", "limit": 200}
+    parameters: dict[str, str | int] = {"status": "pending", "role": "manager", "limit": 200}
     every = [item["id"] for item in (await office.api.get("/v1/approvals", params=parameters)).json()["items"]]
     at = every.index(ids[0])
 
     page = (await office.api.get("/v1/approvals", params={**parameters, "limit": at + 2})).json()
     await office.approved("max", asked[0])
-    _, new = await office.ask(customer_id=customer)
+    _, new = await office.ask()
     rest = (await office.api.get("/v1/approvals", params={**parameters, "cursor": page["next_cursor"]})).json()
 
     assert [item["id"] for item in page["items"]] == every[: at + 2]

@@ -29,10 +29,12 @@ from fulfillment.local.supervision import Supervisor
 from tests.bench.orders import ON_HAND, SKUS
 from tests.bench.peer_database import TABLES
 from tests.bench.round_trips import RoundTrips, counting_proxy
+from tests.fixtures.settings import AUTOMATIC
 
 ROOT = Path(__file__).parents[2]
 
 _ALWAYS = {
+    **AUTOMATIC,
     # Nothing but the orders moves.
     "FULFILLMENT_SANDBOX__TRANSIT": "0",
     # The textbook encrypts nothing, so nobody does.

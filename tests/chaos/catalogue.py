@@ -2,7 +2,7 @@
 All scenarios, with the size of the whole run.
 """
 
-from tests.chaos import hammer, outages, payments, workers
+from tests.chaos import approvals, hammer, outages, payments, workers
 from tests.chaos.scenario import Scenario, Size
 
 SCENARIOS = [
@@ -39,6 +39,11 @@ SCENARIOS = [
     Scenario(
         name="half cancelled while workers die",
         play=workers.cancelled_while_workers_die,
+        size=Size(orders=60, crashes=12),
+    ),
+    Scenario(
+        name="approvals while workers die",
+        play=approvals.approved_while_workers_die,
         size=Size(orders=60, crashes=12),
     ),
     Scenario(

@@ -16,6 +16,9 @@ from fulfillment.local.endpoints import Endpoints
 Order = Mapping[str, Any]
 """An order as the service tells it."""
 
+PRICE = 12_50
+"""Of a piece, in cents, unless a scenario says otherwise."""
+
 FINAL = {"delivered", "cancelled", "rejected", "returned"}
 
 _BUSY = {429, 503}
@@ -50,7 +53,7 @@ class Shop:
         self.placed: set[str] = set()
         self._http = http
         self._api = endpoints.api
-        self._key = endpoints.api_keys["admin"]
+        self._keys = endpoints.api_keys
 
     async def stock(self, on_hand: int) -> str:
         """An article of which there are so many pieces; nobody else sells it."""
@@ -64,10 +67,10 @@ class Shop:
         found: Mapping[str, Any] = (await self.ask("GET", f"/v1/inventory/{sku}")).json()
         return found
 
-    async def place(self, *skus: str, key: str | None = None, paid: bool = True) -> Receipt:
-        """Order a piece of each, under a key of its own."""
+    async def place(self, *skus: str, key: str | None = None, paid: bool = True, price: int = PRICE) -> Receipt:
+        """Order a piece of each at a price in cents, under a key of its own."""
         headers = {"Idempotency-Key": key or uuid4().hex}
-        answer = await self.ask("POST", "/v1/orders", json=_body(skus, paid=paid), headers=headers)
+        answer = await self.ask("POST", "/v1/orders", json=_body(skus, paid=paid, price=price), headers=headers)
         assert answer.status_code == 202, f"placing: {answer.status_code} {answer.text}"
         receipt = Receipt(
             order_id=answer.json()["id"],
@@ -86,6 +89,14 @@ class Shop:
         """Cancel an order; the status of the answer."""
         answer = await self.ask("POST", f"/v1/orders/{order_id}/cancel", json={"reason": "Changed my mind"})
         assert answer.status_code in {200, 202, 409}, f"cancelling: {answer.status_code} {answer.text}"
+        return int(answer.status_code)
+
+    async def amend(self, order_id: str, sku: str, price: int) -> int:
+        """Another price for a piece of this article; the status of the answer."""
+        headers = {"Idempotency-Key": uuid4().hex}
+        lines = {"lines": _lines([sku], price)}
+        answer = await self.ask("PUT", f"/v1/orders/{order_id}/lines", json=lines, headers=headers)
+        assert answer.status_code in {200, 409}, f"amending: {answer.status_code} {answer.text}"
         return int(answer.status_code)
 
     async def orders(self, ids: Collection[str]) -> dict[str, Order]:
@@ -130,9 +141,17 @@ class Shop:
             raise AssertionError(msg) from None
         return found
 
-    async def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **content: Any) -> Any:
-        """The answer to a request, which is repeated for as long as there is none."""
-        sent = {"Authorization": f"Bearer {self._key}", **(headers or {})}
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        caller: str = "admin",
+        headers: Mapping[str, str] | None = None,
+        **content: Any,
+    ) -> Any:
+        """The answer to a request of a caller, which is repeated for as long as there is none."""
+        sent = {"Authorization": f"Bearer {self._keys[caller]}", **(headers or {})}
         async with asyncio.timeout(_PATIENCE):
             while True:
                 try:
@@ -154,11 +173,15 @@ def tally(orders: Collection[Order]) -> Counter[str]:
     )
 
 
-def _body(skus: Collection[str], *, paid: bool) -> dict[str, Any]:
-    price = {"amount": 1250, "currency": "EUR"}
+def _body(skus: Collection[str], *, paid: bool, price: int) -> dict[str, Any]:
     return {
         "customer_id": "C-1",
-        "lines": [{"sku": sku, "name": "Tea", "quantity": 1, "unit_price": price} for sku in skus],
+        "lines": _lines(skus, price),
         "shipping_address": {"name": "A. Buyer", "line1": "High Street 1", "city": "Dublin", "country": "IE"},
         **({"payment": {"method": "card", "token": "tok_visa"}} if paid else {}),
     }
+
+
+def _lines(skus: Collection[str], price: int) -> list[dict[str, Any]]:
+    unit_price = {"amount": price, "currency": "EUR"}
+    return [{"sku": sku, "name": "Tea", "quantity": 1, "unit_price": unit_price} for sku in skus]

@@ -3,6 +3,7 @@ The stand: the whole service as real processes, the shop in front of it, the boo
 """
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -30,7 +31,24 @@ PROVIDER_TIMEOUT = 2.0
 FORGOTTEN_AFTER = 30.0
 """When the engine notices that an attempt died with its worker (start-to-close), in seconds."""
 
+# What most scenarios order costs less than either.
+ASKS_MANAGERS = 1_000_00
+"""From this many cents on two managers decide about an order,"""
+ASKS_A_DIRECTOR = 10_000_00
+"""and from this many on a director as well."""
+
+_POLICY = json.dumps(
+    {
+        "version": "chaos",
+        "base_currency": "EUR",
+        "levels": [
+            {"role": "manager", "from": {"EUR": ASKS_MANAGERS}, "quorum": 2},
+            {"role": "director", "from": {"EUR": ASKS_A_DIRECTOR}},
+        ],
+    }
+)
 _ENVIRONMENT = {
+    "FULFILLMENT_APPROVALS__POLICY": _POLICY,
     "FULFILLMENT_SANDBOX__TRANSIT": "1",
     "FULFILLMENT_PAYMENTS__TIMEOUT": str(PROVIDER_TIMEOUT),
     "FULFILLMENT_CARRIERS__TIMEOUT": str(PROVIDER_TIMEOUT),

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 import pytest_asyncio
 
-from tests.chaos import hammer, outages, payments, workers
+from tests.chaos import approvals, hammer, outages, payments, workers
 from tests.chaos.scenario import Play, Size
 from tests.chaos.stand import Stand
 
@@ -60,6 +60,10 @@ async def test_orders_arrive_although_their_worker_dies_again_and_again(stand: S
 
 async def test_orders_cancelled_while_workers_die_either_arrive_or_are_undone_whole(stand: Stand) -> None:
     await _play(stand, workers.cancelled_while_workers_die, Size(orders=12, crashes=2))
+
+
+async def test_people_decide_while_workers_die_and_no_vote_is_lost_or_counted_twice(stand: Stand) -> None:
+    await _play(stand, approvals.approved_while_workers_die, Size(orders=15, crashes=2))
 
 
 async def test_of_two_hundred_orders_for_a_hundred_pieces_a_hundred_get_one(stand: Stand) -> None:

@@ -22,7 +22,7 @@ async def orders_worker_killed_again_and_again(stand: Stand, size: Size, chance:
     The worker that runs the workflows lives for a second or two at a time.
     """
     tea = await stand.shop.stock(size.orders)
-    async with _dying(stand, ORDERS_WORKER, size.crashes, chance):
+    async with dying(stand, ORDERS_WORKER, size.crashes, chance):
         ids = await stand.shop.place_many(size.orders, tea)
         await stand.shop.until({"delivered"}, ids, seconds=_PATIENCE)
     payments = Counter(await stand.sandbox.payments(ids))
@@ -35,9 +35,9 @@ async def cancelled_while_workers_die(stand: Stand, size: Size, chance: Random) 
     """
     tea = await stand.shop.stock(size.orders)
     async with (
-        _dying(stand, ORDERS_WORKER, size.crashes, chance),
+        dying(stand, ORDERS_WORKER, size.crashes, chance),
         # Seldom: what dies with it is noticed after half a minute.
-        _dying(stand, PROVIDERS_WORKER, size.crashes // _ORDERS_PER_PROVIDERS, chance),
+        dying(stand, PROVIDERS_WORKER, size.crashes // _ORDERS_PER_PROVIDERS, chance),
     ):
         ids = await stand.shop.place_many(size.orders, tea)
         fickle = ids[::2]
@@ -74,7 +74,7 @@ async def _check_goods(stand: Stand, sku: str, statuses: dict[str, str]) -> None
 
 
 @asynccontextmanager
-async def _dying(stand: Stand, process: str, times: int, chance: Random) -> AsyncIterator[None]:
+async def dying(stand: Stand, process: str, times: int, chance: Random) -> AsyncIterator[None]:
     """A process that dies up to so many times while the block runs, each time a second or two after it was ready."""
     over = asyncio.Event()
 
@@ -85,11 +85,11 @@ async def _dying(stand: Stand, process: str, times: int, chance: Random) -> Asyn
                 return
             await stand.break_down(process)
 
-    dying = asyncio.create_task(die())
+    deaths = asyncio.create_task(die())
     try:
         yield
         over.set()
-        await dying
+        await deaths
     finally:
-        dying.cancel()
-        await asyncio.wait({dying})
+        deaths.cancel()
+        await asyncio.wait({deaths})

@@ -2,6 +2,7 @@
 Orders of a file and what the service told of them, for tests.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,18 @@ def seen(
         tracking_number="SBX1",
         payment="captured",
         action_url=None,
+        approvers=(),
         authorized=Money(0, "EUR"),
         captured=Money(9900, "EUR"),
         refunded=Money(0, "EUR"),
         accepted_at=NOW,
         updated_at=NOW + timedelta(seconds=2),
     )
+
+
+def asking(order_id: OrderId, *approvers: str, status: OrderStatus = OrderStatus.AWAITING_APPROVAL) -> SeenOrder:
+    """An order that waits for people of these roles."""
+    return replace(seen(order_id, status), approvers=approvers)
 
 
 def place_all(board: Board) -> list[OrderId]:

@@ -5,16 +5,8 @@ What no order can show today, however it goes: whoever makes one of these happen
 
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
 
-STATUSES = {
-    # There are no approvals yet.
-    OrderStatus.AWAITING_APPROVAL,
-}
+STATUSES: set[OrderStatus] = set()
 FAILURES = {
-    # There are no approvals yet.
-    FailureCode.APPROVAL_REJECTED,
-    FailureCode.APPROVAL_EXPIRED,
-    # Nobody looks for fraud yet.
-    FailureCode.FRAUD_SUSPECTED,
     # Only of two requests at the same moment (tests/db/test_placing.py): later ones are refused with 409, and a file
     # that uses a reference twice is refused before anything starts.
     FailureCode.REFERENCE_TAKEN,

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from fulfillment.domain.money import Money
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
 from fulfillment.local.demo.orders_file import BUILT_IN, MistakesInFile, OrdersFile, read
 from fulfillment.local.demo.play import ENVIRONMENT, environment
+from fulfillment.local.policies import POLICY_VARIABLE
+from fulfillment.settings.approvals import Approvals
 from tests.demo import not_yet
 from tests.demo.files import a_line, written
 
@@ -65,9 +68,18 @@ def test_our_own_orders_are_of_many_kinds() -> None:
         (a_line(total_check=9901), "total_check: is 9901, but the lines add up to 9900"),
         (a_line(total_check=True), "total_check: is True, but the lines add up to 9900"),
         (
-            a_line(scenario={"decisions": [["manager", "approve"]]}),
-            "scenario.decisions: comes with a later release; leave it out",
+            a_line(scenario={"decisions": [["manager", "approve"], ["clerk", "approve"]]}),
+            "scenario.decisions[1][0]: Input should be 'manager', 'director', 'vp', 'ceo', 'compliance' or 'deputy'",
         ),
+        (
+            a_line(scenario={"decisions": [["manager", "aprove"]]}),
+            "scenario.decisions[0][1]: Input should be 'approve', 'reject', 'abstain' or 'withdraw'",
+        ),
+        (
+            a_line(scenario={"decisions": ["manager"]}),
+            'scenario.decisions[0]: must be who decides and what, like ["manager", "approve"]',
+        ),
+        (a_line(scenario={"decisions": "approve"}), "scenario.decisions: must be a list"),
         (a_line(scenario={"cancel_at": "returned"}), f"scenario.cancel_at: must be one of {BEFORE_THE_END}"),
         (a_line(scenario={"cancel_at": {}}), f"scenario.cancel_at: must be one of {BEFORE_THE_END}"),
         (a_line(scenario={"pay_later": 7}), "scenario.pay_later: must be a list"),
@@ -227,7 +239,34 @@ def test_a_deadline_is_short_only_for_a_file_that_lets_it_pass(
 ) -> None:
     told = environment(reading(tmp_path, a_line("R-1"), a_line("R-2", scenario=scenario)))
 
-    assert told.keys() - ENVIRONMENT.keys() == shortened
+    assert told.keys() - ENVIRONMENT.keys() == shortened | {POLICY_VARIABLE}
+
+
+DEAR = [{"sku": "SKU-1", "name": "Sofa", "quantity": 1, "unit_price": {"amount": 249000, "currency": "EUR"}}]
+BY_COMPLIANCE = {"decisions": [["compliance", "approve"]]}
+
+
+@pytest.mark.parametrize(
+    ("line", "is_short"),
+    [
+        (a_line(lines=DEAR), False),
+        (a_line(lines=DEAR, scenario={"decisions": [["manager", "reject"]]}), False),
+        (a_line(lines=DEAR, scenario={"decisions": [["deputy", "approve"]]}), False),
+        (a_line(lines=DEAR, scenario={"cancel_at": "awaiting_approval"}), False),
+        (a_line(lines=DEAR, scenario={"decisions": []}), True),
+        (a_line(lines=DEAR, scenario={"decisions": [["director", "approve"]]}), True),
+        (a_line(shipping_address={**ADDRESS, "country": "AQ"}, scenario={"decisions": []}), False),
+        (a_line(shipping_address={**ADDRESS, "country": "AQ"}, scenario=BY_COMPLIANCE), False),
+    ],
+)
+def test_people_have_days_unless_somebody_is_to_be_late_where_seconds_are_not_usual(
+    tmp_path: Path, line: dict[str, Any], is_short: bool
+) -> None:
+    told = environment(reading(tmp_path, line))[POLICY_VARIABLE]
+
+    levels = [rule.level for rule in Approvals.model_validate({"policy": told}).effective().levels]
+    (manager,) = (level for level in levels if level.role == "manager")
+    assert (manager.escalate_after < timedelta(minutes=1)) is is_short
 
 
 def test_a_late_pick_up_is_agreed_with_the_carrier_by_postal_code(tmp_path: Path) -> None:
@@ -246,6 +285,10 @@ def test_a_late_pick_up_is_agreed_with_the_carrier_by_postal_code(tmp_path: Path
         ({"cancel_at": "awaiting_shipment", "carrier": "none"}, "cancelled", "cancelled"),
         ({"cancel_at": "awaiting_shipment", "carrier": "late_pick_up"}, "delivered", None),
         ({"cancel_at": "shipped"}, "delivered", None),
+        ({"decisions": [["manager", "approve"]]}, "delivered", None),
+        ({"decisions": [["manager", "approve"], ["director", "reject"]]}, "rejected", "approval_rejected"),
+        ({"decisions": []}, "rejected", "approval_expired"),
+        ({"decisions": [], "cancel_at": "awaiting_approval"}, "cancelled", "cancelled"),
         ({"expect": {"status": "needs_attention", "code": "undo_failed"}}, "needs_attention", "undo_failed"),
     ],
 )

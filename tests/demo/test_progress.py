@@ -13,16 +13,19 @@ import pytest
 from rich.console import Console
 
 from fulfillment.api.schemas.orders import PlaceOrderBody
+from fulfillment.domain.approvals import ApprovalStatus
+from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.invariants import Check
+from fulfillment.local.demo.approvals import SeenApproval
 from fulfillment.local.demo.coverage import Coverage
 from fulfillment.local.demo.display import following
 from fulfillment.local.demo.figures import Figures
 from fulfillment.local.demo.orders_file import read
 from fulfillment.local.demo.report import Report
 from fulfillment.local.demo.script import Move, Part
-from fulfillment.local.demo.shop import Refused
+from fulfillment.local.demo.service import Refused
 from fulfillment.local.demo.story import story
 from fulfillment.local.demo.troubles import troubles
 from tests.demo.boards import board_of, place_all, seen
@@ -171,18 +174,46 @@ def test_a_report_is_good_only_with_every_expectation_and_every_invariant(
     assert report.as_json()["ok"] is good
 
 
-def test_more_than_sixty_orders_are_told_as_totals_and_nothing_in_them_acts_on_the_terminal(tmp_path: Path) -> None:
-    few, many = (board_of(tmp_path, *(a_line(f"R\x1b[31m{n}") for n in range(count))) for count in (60, 61))
+def test_more_than_eighty_orders_are_told_as_totals_and_nothing_in_them_acts_on_the_terminal(tmp_path: Path) -> None:
+    few, many = (board_of(tmp_path, *(a_line(f"R\x1b[31m{n}") for n in range(count))) for count in (80, 81))
     for board in (few, many):
         for order_id in place_all(board):
             board.saw(seen(order_id, OrderStatus.DELIVERED))
 
     short, long = (printed(Report(board=board, checks=[], figures=FIGURES)) for board in (few, many))
 
-    assert "R?[31m59" in short
+    assert "R?[31m79" in short
     assert "\x1b" not in short
     assert "R?" not in long
-    assert "6039.00 EUR" in long
+    assert "8019.00 EUR" in long
+
+
+def test_what_people_were_asked_is_told_by_levels_and_outcome(tmp_path: Path) -> None:
+    board = board_of(tmp_path, a_line("R-1"), a_line("R-2"), a_line("R-3"))
+    first, second, third = place_all(board)
+    board.approvals = [
+        an_approval(first, "approved", "manager"),
+        an_approval(second, "approved", "manager"),
+        an_approval(third, "expired", "night_desk", "manager", escalated=("night_desk",)),
+    ]
+    for order_id in (first, second, third):
+        board.saw(seen(order_id, OrderStatus.DELIVERED))
+    report = Report(board=board, checks=[], figures=FIGURES)
+
+    told = printed(report)
+
+    assert re.search(r"R-2 .* manager: approved", told)
+    assert re.search(r"night_desk \+ manager +expired +night_desk +1\n", told)
+    assert re.search(r"manager +approved +2\n", told)
+    assert report.as_json()["approvals"] == [
+        {"asked": ["manager"], "outcome": "approved", "escalated": [], "requests": 2},
+        {"asked": ["night_desk", "manager"], "outcome": "expired", "escalated": ["night_desk"], "requests": 1},
+    ]
+
+
+def an_approval(order_id: OrderId, status: str, *asked: str, escalated: tuple[str, ...] = ()) -> SeenApproval:
+    outcome = ApprovalStatus(status)
+    return SeenApproval(id="7", order_id=order_id, status=outcome, asked=asked, escalated=escalated)
 
 
 def printed(report: Report) -> str:

@@ -15,20 +15,24 @@ from fulfillment.api.schemas.orders import PlaceOrderBody
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import OrderStatus
+from fulfillment.local.demo.approvals import ApprovalDesk, SeenApproval
 from fulfillment.local.demo.orders_file import Article, FileOrder, read
 from fulfillment.local.demo.outage import Outage
 from fulfillment.local.demo.providers import Parcels, PaymentProvider
 from fulfillment.local.demo.runner import Runner
-from fulfillment.local.demo.shop import Receipt, Refused, SeenOrder, Shop
+from fulfillment.local.demo.service import Refused, Service
+from fulfillment.local.demo.shop import Receipt, SeenOrder, Shop
 from tests.demo.boards import NOW, board_of, place_all, seen
 from tests.demo.files import a_line, written
+
+NOWHERE = Service(httpx2.AsyncClient(), "", {})
 
 
 class SilentShop(Shop):
     """Takes every order and never tells of one again."""
 
     def __init__(self) -> None:
-        super().__init__(httpx2.AsyncClient(), "", {})
+        super().__init__(NOWHERE)
 
     async def count(self, article: Article) -> None:
         pass
@@ -40,6 +44,16 @@ class SilentShop(Shop):
         nothing: list[SeenOrder] = []
         for order in nothing:
             yield order
+
+
+class EmptyDesk(ApprovalDesk):
+    """Nothing waits for anybody."""
+
+    def __init__(self) -> None:
+        super().__init__(NOWHERE)
+
+    async def all(self) -> list[SeenApproval]:
+        return []
 
 
 class IdleParcels(Parcels):
@@ -57,7 +71,7 @@ PROVIDER = PaymentProvider(httpx2.AsyncClient(), "")
 
 async def test_a_service_that_stands_still_is_given_up(tmp_path: Path) -> None:
     file = read(written(tmp_path, a_line()), PlaceOrderBody)
-    runner = Runner(SilentShop(), IdleParcels(), PROVIDER, lambda _: None, timedelta(seconds=0.6))
+    runner = Runner(SilentShop(), IdleParcels(), PROVIDER, EmptyDesk(), lambda _: None, timedelta(seconds=0.6))
 
     board = await runner.run(file)
 
@@ -96,7 +110,9 @@ async def test_an_order_that_could_not_be_cancelled_is_told_instead_of_waited_fo
 ) -> None:
     file = read(written(tmp_path, a_line(scenario={"cancel_at": moment, "carrier": "none"})), PlaceOrderBody)
 
-    board = await Runner(HastyShop(), IdleParcels(), PROVIDER, lambda _: None, timedelta(seconds=5)).run(file)
+    board = await Runner(HastyShop(), IdleParcels(), PROVIDER, EmptyDesk(), lambda _: None, timedelta(seconds=5)).run(
+        file
+    )
 
     assert board.disappointments == [f"line 1, R-1: expected cancelled (cancelled), is awaiting_shipment{why}"]
 
@@ -109,7 +125,7 @@ async def test_stock_the_warehouse_refuses_ends_the_demo(tmp_path: Path) -> None
     file = read(written(tmp_path, a_line()), PlaceOrderBody)
 
     with pytest.raises(Refused, match="below_reserved: SKU-1"):
-        await Runner(FullWarehouse(), IdleParcels(), PROVIDER, lambda _: None).run(file)
+        await Runner(FullWarehouse(), IdleParcels(), PROVIDER, EmptyDesk(), lambda _: None).run(file)
 
 
 class RecordedProvider(PaymentProvider):

@@ -126,6 +126,12 @@ def test_an_order_that_may_still_come_to_the_moment_of_its_cancellation_is_waite
         ({"pay_later": "tok_visa"}, "awaiting_payment", False),
         ({"actions": ["refund"]}, "awaiting_payment", True),
         ({"expect": {"status": "rejected", "code": "payment_expired"}}, "awaiting_payment", False),
+        ({}, "awaiting_approval", False),
+        ({"decisions": [["director", "approve"]]}, "awaiting_approval", False),
+        ({"decisions": []}, "awaiting_approval", False),
+        ({"decisions": [], "expect": {"status": "delivered"}}, "awaiting_approval", True),
+        ({"expect": {"status": "awaiting_approval"}}, "awaiting_approval", True),
+        ({"cancel_at": "awaiting_approval"}, "awaiting_approval", False),
         ({}, "processing", False),
     ],
 )

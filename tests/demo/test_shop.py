@@ -20,7 +20,8 @@ from fulfillment.api.schemas.orders import PlaceOrderBody
 from fulfillment.domain.ids import OrderId
 from fulfillment.local.demo.errors import DemoError
 from fulfillment.local.demo.orders_file import FileOrder, read
-from fulfillment.local.demo.shop import Receipt, Refused, Shop
+from fulfillment.local.demo.service import Refused, Service
+from fulfillment.local.demo.shop import Receipt, Shop
 from tests.demo.files import a_line, written
 
 Answer = tuple[int, dict[str, str], dict[str, Any]]
@@ -65,7 +66,7 @@ def order(tmp_path: Path) -> FileOrder:
 
 async def place(url: str, order: FileOrder, patience: timedelta = timedelta(seconds=20)) -> Receipt:
     async with httpx2.AsyncClient(trust_env=False) as http:
-        return await Shop(http, url, KEYS, patience).place(order)
+        return await Shop(Service(http, url, KEYS, patience)).place(order)
 
 
 async def test_a_busy_service_is_asked_again_when_it_says_with_the_same_key(order: FileOrder) -> None:
@@ -98,6 +99,7 @@ async def test_a_change_is_asked_again_under_its_key_and_tells_the_order(order: 
         "version": 7,
         "failure": {"code": "cancelled", "message": "-"},
         "attention": {"reason": "undo_failed"},
+        "approval": {"status": "pending", "waiting_for": ["manager"]},
         "shipments": [],
         "payment": {
             "status": "voided",
@@ -114,13 +116,14 @@ async def test_a_change_is_asked_again_under_its_key_and_tells_the_order(order: 
 
     with answering(lambda attempt: busy[attempt - 1]) as (url, keys):
         async with httpx2.AsyncClient(trust_env=False) as http:
-            shop, order_id = Shop(http, url, KEYS), OrderId(UUID(int=7))
+            shop, order_id = Shop(Service(http, url, KEYS)), OrderId(UUID(int=7))
             seen = await shop.cancel(order_id, "k-cancel")
             await shop.pay(order_id, "k-pay", "tok_visa")
             await shop.act(order_id, "k-act", "retry")
 
     assert keys == ["k-cancel", "k-cancel", "k-pay", "k-act"]
     assert (seen.status, seen.version, seen.code, seen.asks) == ("needs_attention", 7, "cancelled", "undo_failed")
+    assert seen.approvers == ("manager",)
 
 
 async def test_patience_with_a_service_that_is_away_ends(order: FileOrder) -> None:

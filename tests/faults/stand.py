@@ -28,6 +28,7 @@ from fulfillment.settings import Database as DatabaseSettings
 from tests.faults.database_proxy import database_proxy
 from tests.faults.plans import Plans
 from tests.faults.provider_proxy import provider_proxy
+from tests.fixtures.settings import AUTOMATIC
 
 CALL = 1.5
 """How long the workers wait for a provider (seconds), except where one is to be killed meanwhile."""
@@ -35,6 +36,7 @@ STATEMENT = 2.0
 """How long they wait for the database (the driver's limit: a second above the statement's own)."""
 
 _ALWAYS = {
+    **AUTOMATIC,
     "FULFILLMENT_SANDBOX__TRANSIT": "0",
     "FULFILLMENT_ENCRYPTION__PAYLOADS": "false",
     "FULFILLMENT_ORDERS__PROVIDER_PATIENCE": "15",

@@ -13,8 +13,10 @@ from fulfillment.local.endpoints import Endpoints
 from fulfillment.local.services import SERVICES
 from fulfillment.local.stack import LocalStack, StackOptions
 from tests.fixtures.books import books
+from tests.fixtures.settings import AUTOMATIC
 
 _ENVIRONMENT = {
+    **AUTOMATIC,
     # Parcels stay where they are until the fuzzer says what happened to them.
     "FULFILLMENT_SANDBOX__TRANSIT": "0",
     "FULFILLMENT_LIMITS__RATE": "off",

@@ -45,7 +45,12 @@ def test_no_caller_but_the_administrator_may_do_everything() -> None:
     assert CALLERS["customer"].customer_id == "C-1"
     assert {name: set(CALLERS[name].roles) for name in CALLERS if CALLERS[name].roles} == {
         "approver_manager": {"manager"},
+        "approver_manager_2": {"manager"},
         "approver_director": {"director"},
+        "approver_vp": {"vp"},
+        "approver_ceo": {"ceo"},
+        "approver_compliance": {"compliance"},
+        "approver_compliance_2": {"compliance"},
     }
 
 

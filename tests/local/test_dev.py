@@ -16,7 +16,7 @@ import pytest
 
 from fulfillment.api_key import ApiKey
 from fulfillment.cli.dev import _welcome
-from fulfillment.local.callers import CALLERS
+from fulfillment.local.callers import APPROVERS, CALLERS
 from fulfillment.local.endpoints import FILE_NAME, Endpoints
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -26,8 +26,7 @@ MAY: dict[str, dict[str, int]] = {
     "shop": {"orders": 200, "inventory": 200, "attention": 403, "put": 403},
     "operator": {"orders": 200, "inventory": 200, "attention": 200, "put": 201},
     "admin": {"orders": 200, "inventory": 200, "attention": 200, "put": 201},
-    "approver_manager": {"orders": 200, "inventory": 403, "attention": 403, "put": 403},
-    "approver_director": {"orders": 200, "inventory": 403, "attention": 403, "put": 403},
+    **{name: {"orders": 200, "inventory": 403, "attention": 403, "put": 403} for name in APPROVERS},
     "customer": {"orders": 200, "inventory": 403, "attention": 403, "put": 403},
     "nobody": {"orders": 401, "inventory": 401, "attention": 401, "put": 401},
 }

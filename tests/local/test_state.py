@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fulfillment.api_key import ApiKey
+from fulfillment.local.callers import CALLERS
 from fulfillment.local.endpoints import Endpoints
 from fulfillment.local.errors import StackError
 from fulfillment.local.ports import Ports, free_ports
@@ -42,7 +43,7 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) 
 def test_every_role_has_an_api_key_of_its_own(tmp_path: Path) -> None:
     keys = load_secrets(tmp_path).api_keys
 
-    assert keys.keys() == {"shop", "operator", "admin", "approver_manager", "approver_director", "customer"}
+    assert keys.keys() == CALLERS.keys()
     assert len(set(keys.values())) == len(keys)
     assert all(ApiKey.read(key) for key in keys.values())
 
@@ -56,7 +57,7 @@ def test_an_older_folder_gets_the_keys_it_lacks_and_keeps_what_it_has(tmp_path: 
     found = load_secrets(tmp_path)
 
     assert all(ApiKey.read(key) for key in found.api_keys.values())
-    assert (len(found.api_keys), found.api_keys["admin"]) == (6, kept)
+    assert (len(found.api_keys), found.api_keys["admin"]) == (len(CALLERS), kept)
     assert (found.encryption_keys, found.carrier_secret) == (old["encryption_keys"], old["carrier_secret"])
     assert load_secrets(tmp_path) == found
 
@@ -66,7 +67,7 @@ def test_a_folder_from_before_keys_gets_all_of_them(tmp_path: Path) -> None:
     del old["api_keys"]
     (tmp_path / "secrets.json").write_text(json.dumps(old))
 
-    assert len(load_secrets(tmp_path).api_keys) == 6
+    assert len(load_secrets(tmp_path).api_keys) == len(CALLERS)
 
 
 def test_secrets_are_never_the_same_for_two_folders_or_two_purposes(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fulfillment.settings import Settings
+from tests.fixtures.settings import AUTOMATIC
 from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 def environment_of(settings: Settings, temporal: str) -> dict[str, str]:
     """The variables of a process with these settings."""
     return {
+        **AUTOMATIC,
         "PATH": os.environ["PATH"],
         "FULFILLMENT_PROFILE": "local",
         "FULFILLMENT_LOG__FORMAT": "json",

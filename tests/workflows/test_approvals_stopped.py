@@ -77,7 +77,7 @@ async def latest(approving: Approving) -> Approving:
     return Approving(replace(approving.order, handle=handle))
 
 
-@row("V56")
+@row("V57")
 async def test_an_order_is_reset_to_a_point_after_people_were_asked(
     orders_in_real_time: RunningOrders, script: Script
 ) -> None:
@@ -94,7 +94,7 @@ async def test_an_order_is_reset_to_a_point_after_people_were_asked(
     assert (len(script.attempts(OPEN)), script.approvals.statuses) == (1, ["approved"])
 
 
-@row("V57")
+@row("V58")
 async def test_an_order_is_reset_to_a_point_before_people_were_asked(
     orders_in_real_time: RunningOrders, script: Script
 ) -> None:
@@ -141,7 +141,7 @@ async def _named_after_the_run(client: Client, script: Script) -> AsyncIterator[
         yield
 
 
-@row("V58")
+@row("V59")
 async def test_an_order_that_is_terminated_stops_its_request_and_is_taken_over_with_its_votes(
     orders_in_real_time: RunningOrders, script: Script
 ) -> None:
@@ -163,7 +163,7 @@ async def test_an_order_that_is_terminated_stops_its_request_and_is_taken_over_w
     assert script.approvals.statuses == ["approved"]
 
 
-@row("V59")
+@row("V60")
 async def test_an_order_that_was_approved_as_it_was_terminated_goes_on_when_it_is_taken_over(
     orders_in_real_time: RunningOrders, script: Script
 ) -> None:
@@ -184,7 +184,7 @@ async def test_an_order_that_was_approved_as_it_was_terminated_goes_on_when_it_i
     assert (len(script.attempts(WRITE)), script.approvals.statuses) == (1, ["approved"])
 
 
-@row("V60")
+@row("V61")
 async def test_a_request_somebody_terminated_is_asked_again_less_and_less_often(
     orders_in_real_time: RunningOrders, script: Script
 ) -> None:
@@ -205,7 +205,7 @@ async def test_a_request_somebody_terminated_is_asked_again_less_and_less_often(
     assert await approving.order.ends_delivered()
 
 
-@row("V61")
+@row("V62")
 async def test_an_order_is_cancelled_at_once_although_nobody_asks_anybody(
     own_temporal_server: str, script: Script
 ) -> None:

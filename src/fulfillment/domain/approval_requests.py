@@ -67,7 +67,7 @@ class Reminded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escalated:
-    """The next higher role may decide as well, or, where it has a level of its own, decides both there."""
+    """The next higher role may decide as well, or, where it has a later level of its own, decides both there."""
 
     level: str
     to: str
@@ -186,8 +186,10 @@ class ApprovalRequest:
         Take a vote. One no ends the request; the last yes that was missing opens what comes next, or approves.
 
         Raises:
-            DomainError: as `check`.
+            DomainError: as `check`; also when the deadline has passed and nobody has written that down yet.
         """
+        if self.is_open and self._ends_at <= now:
+            raise ApprovalClosed("approval", ApprovalStatus.EXPIRED)
         name = self.check(actor, authority, level)
         ballot = Ballot(level=name, vote=vote, actor=actor, on_behalf_of=authority.on_behalf_of)
         self._ballots.append(ballot)
@@ -320,16 +322,24 @@ class ApprovalRequest:
         if level.escalated:
             return
         if (to := self._next_higher(level)) is not None:
-            merged = to in self._levels
+            merged = self._is_higher(to, level)
             yield opened + planned.escalate_after, 2, Escalated(level=level.name, to=to, merged=merged)
         if planned.reminders[level.reminded :]:
             n = level.reminded + 1
             yield opened + planned.reminders[level.reminded], 3, Reminded(level=level.name, n=n)
 
     def _next_higher(self, level: Level) -> str | None:
-        """Who may decide as well if nobody does in time; a level that was reassigned to them gains nobody."""
-        to = self._planned[level.name].escalates_to
+        """
+        Who may decide as well if nobody does in time: who stands above the role that decides now, or, if the plan does
+        not know that role, above the planned one. A level that was reassigned to the highest gains nobody.
+        """
+        to = self._planned.get(level.role, self._planned[level.name]).escalates_to
         return None if to == level.role else to
+
+    def _is_higher(self, role: str, level: Level) -> bool:
+        """It has a level of its own that comes later: only upwards is a level merged, so one always decides for all."""
+        names = tuple(self._levels)
+        return role in names and names.index(role) > names.index(level.name)
 
     def _happen(self, happening: Happening, now: datetime) -> None:
         match happening:

@@ -17,6 +17,19 @@ from fulfillment.settings import Database
 
 SHOP = "shop"
 OPERATOR = "operator"
+DEPUTY = "approver_deputy"
+"""An approver without a role: decides what somebody lends them."""
+APPROVERS: Mapping[str, frozenset[str]] = {
+    "approver_manager": frozenset({"manager"}),
+    "approver_manager_2": frozenset({"manager"}),
+    "approver_director": frozenset({"director"}),
+    "approver_vp": frozenset({"vp"}),
+    "approver_ceo": frozenset({"ceo"}),
+    "approver_compliance": frozenset({"compliance"}),
+    "approver_compliance_2": frozenset({"compliance"}),
+    DEPUTY: frozenset(),
+}
+"""Who decides about orders, and in which roles."""
 CUSTOMER_ID = "C-1"
 """The customer whose orders are all that the caller `customer` sees."""
 
@@ -31,8 +44,7 @@ def _callers() -> tuple[NewPrincipal, ...]:
         NewPrincipal(name=SHOP, scopes=shop),
         NewPrincipal(name=OPERATOR, scopes=desk | stock),
         NewPrincipal(name="admin", scopes=tuple(Scope)),
-        NewPrincipal(name="approver_manager", scopes=_DECIDING, roles={"manager"}),
-        NewPrincipal(name="approver_director", scopes=_DECIDING, roles={"director"}),
+        *(NewPrincipal(name=name, scopes=_DECIDING, roles=roles) for name, roles in APPROVERS.items()),
         NewPrincipal(name="customer", scopes=CUSTOMER_SCOPES, customer_id=CUSTOMER_ID),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from fulfillment.local.policies import LOCAL_POLICY, POLICY_VARIABLE
 from fulfillment.local.ports import HOST, Ports
 from fulfillment.local.probes import Probe
 from fulfillment.local.processes import ProcessSpec
@@ -19,7 +20,7 @@ SANDBOX = "sandbox"
 # Process name -> `fulfillment` arguments; each of these serves its probes and metrics on a port of its own.
 SERVICES: Mapping[str, Sequence[str]] = {
     "api": ("api",),
-    "worker-orders": ("worker", "orders"),
+    "worker-orders": ("worker", "orders", "approvals"),
     "worker-providers": ("worker", "payments", "shipping"),
 }
 
@@ -29,6 +30,7 @@ _DEFAULTS = {
     "FULFILLMENT_SANDBOX__TRANSIT": "5",
     "FULFILLMENT_LOG__FORMAT": "json",
     "FULFILLMENT_LIMITS__RATE": "off",
+    POLICY_VARIABLE: LOCAL_POLICY,
     # Here a provider fails for single cards and addresses on purpose: that is to hold no other order up.
     "FULFILLMENT_WORKER__CIRCUIT_PAUSE": "0",
     # Below the grace time after which we would kill it.

@@ -224,7 +224,7 @@ def _fingerprint(policy: Policy) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
 
-DEFAULT_POLICY = PolicyDocument.model_validate(
+DEFAULT_DOCUMENT = PolicyDocument.model_validate(
     {
         "version": "default",
         "levels": [
@@ -241,5 +241,6 @@ DEFAULT_POLICY = PolicyDocument.model_validate(
             "forced": [{"score": 50, "role": "manager"}],
         },
     }
-).to_policy()
+)
+DEFAULT_POLICY = DEFAULT_DOCUMENT.to_policy()
 """What is in force where no policy was written."""

@@ -40,7 +40,7 @@ class ExplanationQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     amount: int = Field(ge=0, le=LARGEST_TOTAL, description="Its total in minor units.", examples=[129999])
-    currency: Currency = Field(examples=["USD"])
+    currency: Currency = Field(description="Its currency, ISO 4217.", examples=["USD"])
     customer_id: Text100 | None = Field(
         default=None, description="Whose it is: what they ordered before is read, and not counted.", examples=["C-1007"]
     )

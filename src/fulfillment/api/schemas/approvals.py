@@ -48,7 +48,11 @@ def _flag(value: object) -> object:
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Role = Annotated[Text100, AfterValidator(_role)]
+Role = Annotated[
+    Text100,
+    AfterValidator(_role),
+    Field(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9._-]{0,62}$", "maxLength": 63}),
+]
 
 
 class DecisionBody(Body):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode
-from fulfillment.local.demo.scenarios import ASKS_CUSTOMER, DEFAULT_TOKEN, LATER, TOO_LATE, Journey, Scenario
+from fulfillment.local.demo.scenarios import ASKS_CUSTOMER, DEFAULT_TOKEN, TOO_LATE, Journey, Scenario
 from fulfillment.local.order_lines import BadLine, Json, Line, Mistake, json_object, lines, order_line
 
 BUILT_IN = Path(__file__).with_name("orders.jsonl")
@@ -151,13 +151,7 @@ class _Reader:
 
 
 def _scenario(value: object) -> Scenario:
-    if value is None:
-        return Scenario()
-    used = [name for name in LATER if isinstance(value, dict) and value.get(name) is not None]
-    if used:
-        raise BadLine(*(Mistake(f"scenario.{name}", "comes with a later release; leave it out") for name in used))
-    plain = {name: part for name, part in value.items() if name not in LATER} if isinstance(value, dict) else value
-    return _validated(Scenario, plain, "scenario")
+    return Scenario() if value is None else _validated(Scenario, value, "scenario")
 
 
 def _validated(kind: type[Model], value: object, within: str = "") -> Model:

@@ -20,16 +20,20 @@ from fulfillment.db.engine import Database, connect
 from fulfillment.domain.orders import AttentionReason, FailureCode
 from fulfillment.invariants import Check, Leniency, check
 from fulfillment.local.callers import OPERATOR, SHOP
+from fulfillment.local.demo.approvals import ApprovalDesk
 from fulfillment.local.demo.display import following
 from fulfillment.local.demo.errors import DemoError
 from fulfillment.local.demo.figures import measure
 from fulfillment.local.demo.orders_file import OrdersFile
+from fulfillment.local.demo.policy import policy_for
 from fulfillment.local.demo.providers import Parcels, PaymentProvider, SandboxLedger
 from fulfillment.local.demo.report import Report
 from fulfillment.local.demo.runner import Runner, Show
-from fulfillment.local.demo.shop import Refused, Shop
+from fulfillment.local.demo.service import Refused, Service
+from fulfillment.local.demo.shop import Shop
 from fulfillment.local.demo.troubles import troubles
 from fulfillment.local.endpoints import Endpoints
+from fulfillment.local.policies import POLICY_VARIABLE
 from fulfillment.local.stack import LocalStack, StackOptions
 from fulfillment.process import stop_signal
 from fulfillment.settings import Database as DatabaseSettings
@@ -110,7 +114,8 @@ def environment(file: OrdersFile) -> dict[str, str]:
     scenarios = [order.scenario for order in file.orders]
     passing = {code for scenario in scenarios for code in (scenario.lets_pass, scenario.expected.code)}
     short = [bounds for what, bounds in _BOUNDS.items() if what in passing]
-    return ENVIRONMENT | {name: value for bounds in short for name, value in bounds.items()}
+    told = {name: value for bounds in short for name, value in bounds.items()}
+    return ENVIRONMENT | told | {POLICY_VARIABLE: policy_for(file)}
 
 
 async def perform(endpoints: Endpoints, file: OrdersFile, show: Show) -> Report:
@@ -126,9 +131,9 @@ async def perform(endpoints: Endpoints, file: OrdersFile, show: Show) -> Report:
         _database(endpoints) as database,
         _temporal(endpoints) as temporal,
     ):
-        shop = Shop(http, endpoints.api, endpoints.api_keys)
+        service = Service(http, endpoints.api, endpoints.api_keys)
         parcels, payments = Parcels(http, endpoints.sandbox), PaymentProvider(http, endpoints.sandbox)
-        board = await Runner(shop, parcels, payments, show).run(file)
+        board = await Runner(Shop(service), parcels, payments, ApprovalDesk(service), show).run(file)
         checks = await _checked(database, temporal, SandboxLedger(http, endpoints.sandbox))
         return Report(board=board, checks=checks, figures=await measure(board, database))
 

@@ -13,10 +13,13 @@ from typing import Self
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode, OrderStatus
+from fulfillment.local.demo.approvals import SeenApproval
 from fulfillment.local.demo.orders_file import FileOrder
 from fulfillment.local.demo.script import Move, Script
-from fulfillment.local.demo.shop import Receipt, Refused, SeenOrder
+from fulfillment.local.demo.service import Refused
+from fulfillment.local.demo.shop import Receipt, SeenOrder
 
+_NEVER_PAID = (FailureCode.APPROVAL_EXPIRED, FailureCode.PAYMENT_EXPIRED)
 _NOT_TO_BE_PAID = (OrderStatus.CANCELLING, OrderStatus.CANCELLED, OrderStatus.REJECTED)
 
 
@@ -102,7 +105,7 @@ class Progress:
     @property
     def is_past_capture(self) -> bool:
         """Its money has been taken, or is not going to be."""
-        if self.is_over or self.order.scenario.lets_pass is FailureCode.PAYMENT_EXPIRED:
+        if self.is_over or self.order.scenario.lets_pass in _NEVER_PAID:
             return True
         if self.seen is None:
             return False
@@ -174,6 +177,7 @@ class Board:
         self.changed_at = time.monotonic()
         self.began_at = self.changed_at
         self.given_up: str | None = None
+        self.approvals: Sequence[SeenApproval] = ()
         self._placed: dict[OrderId, Progress] = {}
 
     def sent(self, progress: Progress) -> None:
@@ -198,6 +202,24 @@ class Board:
         if progress and (progress.seen is None or progress.seen.version < seen.version):
             progress.saw(seen)
             self.changed_at = time.monotonic()
+
+    def of(self, order_id: OrderId) -> Progress | None:
+        """The order of this id, once it is placed."""
+        return self._placed.get(order_id)
+
+    def heard(self) -> None:
+        """Somebody was heard about an order, even if it waits for others still."""
+        self.changed_at = time.monotonic()
+
+    @property
+    def decisions(self) -> int:
+        """How often somebody decided."""
+        return sum(progress.script.decisions.said for progress in self.all)
+
+    @property
+    def approvers(self) -> frozenset[str]:
+        """The roles that orders wait for."""
+        return frozenset(role for item in self.all if item.seen and not item.is_over for role in item.seen.approvers)
 
     @property
     def is_over(self) -> bool:

@@ -15,12 +15,13 @@ from rich.text import Text
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import PaymentStatus
 from fulfillment.invariants import Check
+from fulfillment.local.demo.approvals import SeenApproval
 from fulfillment.local.demo.coverage import Coverage
 from fulfillment.local.demo.figures import Figures
 from fulfillment.local.demo.progress import Board, Progress, Purse
 from fulfillment.local.demo.story import story
 
-_MOST_ROWS = 60
+_MOST_ROWS = 80
 _MOST_DISAPPOINTMENTS = 20
 STYLES = {
     "delivered": "green",
@@ -50,7 +51,13 @@ class Report:
     def print(self, console: Console) -> None:
         """Tables, figures, and what differs."""
         orders = [_orders(self.board)] if len(self.board.all) <= _MOST_ROWS else []
-        for table in (*orders, _totals(self.board), money(self.board), _invariants(self.checks)):
+        for table in (
+            *orders,
+            _totals(self.board),
+            _approvals(self.board),
+            money(self.board),
+            _invariants(self.checks),
+        ):
             console.print(table, "", sep="\n")
         for line in self._figures():
             console.print(line)
@@ -66,6 +73,11 @@ class Report:
             "ok": self.is_good,
             "orders": [_as_json(progress) for progress in self.board.all],
             "by_status": dict(self.board.by_state),
+            "approvals": [
+                {"asked": list(asked), "outcome": outcome, "escalated": list(late), "requests": count}
+                for (asked, outcome, late), count in _outcomes(self.board)
+            ],
+            "decisions": self.board.decisions,
             "captured": [_amount(captured) for captured in self.board.captured],
             "money": [_purse(purse) for purse in self.board.money],
             "coverage": Coverage.of(self.board).as_json(),
@@ -102,13 +114,14 @@ def _orders(board: Board) -> Table:
     table.add_column("why; what an operator did", min_width=20)
     for column in ("total", "kept", "s"):
         table.add_column(column, justify="right", no_wrap=True)
+    asked = {board.of(approval.order_id): approval for approval in board.approvals}
     for progress in board.all:
         order = progress.order
         table.add_row(
             printable(order.name),
             printable(story(order)),
             status(progress.state),
-            _why(progress),
+            _why(progress, asked.get(progress)),
             str(order.total),
             _kept(progress),
             "" if progress.seconds is None else f"{progress.seconds:.1f}",
@@ -116,12 +129,13 @@ def _orders(board: Board) -> Table:
     return table
 
 
-def _why(progress: Progress) -> Text:
-    """Why it failed or was refused, and a line for each question to operators with their answers."""
+def _why(progress: Progress, approval: SeenApproval | None) -> Text:
+    """Why it failed or was refused, who was asked to approve it, and a line for each question to operators."""
     asked = progress.script.asked
     code = [progress.code] if progress.code and progress.code not in asked else []
     questions = [f"{reason}: {', '.join(answers) or 'open'}" for reason, answers in asked.items()]
-    return Text("\n".join([*code, *questions]))
+    people = [f"{' + '.join(approval.asked)}: {approval.status}"] if approval else []
+    return Text("\n".join([*code, *people, *questions]))
 
 
 def _kept(progress: Progress) -> str:
@@ -143,6 +157,25 @@ def _totals(board: Board) -> Table:
         table.add_row(status(state), code, str(count))
     table.add_section()
     table.add_row("all", "", str(len(board.all)))
+    return table
+
+
+def _outcomes(board: Board) -> list[tuple[tuple[tuple[str, ...], str, tuple[str, ...]], int]]:
+    """How many requests of each kind ended how: the levels asked, the outcome, and those that were late."""
+    kinds = Counter((seen.asked, str(seen.status), seen.escalated) for seen in board.approvals)
+    return sorted(kinds.items())
+
+
+def _approvals(board: Board) -> Table:
+    table = _table()
+    table.add_column("approval asked of")
+    table.add_column("outcome")
+    table.add_column("nobody in time")
+    table.add_column("requests", justify="right")
+    for (asked, outcome, late), count in _outcomes(board):
+        table.add_row(" + ".join(asked), outcome, " + ".join(late), str(count))
+    table.add_section()
+    table.add_row(f"all; {board.decisions} times somebody decided", "", "", str(len(board.approvals)))
     return table
 
 

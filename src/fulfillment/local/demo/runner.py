@@ -5,25 +5,26 @@ watched to its end.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 import httpx2
 
 from fulfillment.domain.attention import Action
 from fulfillment.domain.ids import OrderId
+from fulfillment.local.demo.approvals import ApprovalDesk
+from fulfillment.local.demo.approvers import Approvers
+from fulfillment.local.demo.at_once import each
 from fulfillment.local.demo.orders_file import OrdersFile
 from fulfillment.local.demo.outage import Outage
 from fulfillment.local.demo.progress import Board, Progress
 from fulfillment.local.demo.providers import Parcels, PaymentProvider
 from fulfillment.local.demo.scenarios import Customer
 from fulfillment.local.demo.script import Move, Part
-from fulfillment.local.demo.shop import Refused, SeenOrder, Shop
+from fulfillment.local.demo.service import Refused
+from fulfillment.local.demo.shop import SeenOrder, Shop
 
-AT_ONCE = 16
-"""Orders that are being placed, paid and booked at the same time, and requests under way."""
 STANDSTILL = timedelta(seconds=60)
 """Without any news for this long the demo gives up."""
 
@@ -43,12 +44,14 @@ class Runner:
         shop: Shop,
         parcels: Parcels,
         payments: PaymentProvider,
+        desk: ApprovalDesk,
         show: Show,
         standstill: timedelta = STANDSTILL,
     ) -> None:
         self._shop = shop
         self._parcels = parcels
         self._payments = payments
+        self._desk = desk
         self._show = show
         self._standstill = standstill.total_seconds()
 
@@ -60,29 +63,31 @@ class Runner:
             DemoError: the service does not answer.
             Refused: the warehouse does not take the stock.
         """
-        await _each(file.stock, self._shop.count)
+        await each(file.stock, self._shop.count)
         board = Board(file.orders)
         outage = Outage(board, self._payments)
-        placing = [self._placing(board, [item for item in board.all if item not in outage.meeting])]
+        placing = self._placing(board, [item for item in board.all if item not in outage.meeting])
+        tasks = [asyncio.create_task(Approvers(self._desk, board).run()), placing]
         try:
             while not board.is_over and not board.given_up:
-                for task in placing:
+                for task in tasks:
                     if task.done():
                         task.result()
                 with suppress(httpx2.HTTPError):
                     if await outage.begins():
-                        placing.append(self._placing(board, outage.meeting))
+                        tasks.append(self._placing(board, outage.meeting))
                 await self._look(board, outage)
                 if time.monotonic() > board.changed_at + self._standstill:
                     board.given_up = f"given up: no order has moved for {self._standstill:g} s"
         finally:
-            for task in placing:
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait(placing)
+            await asyncio.wait(tasks)
+        board.approvals = await self._desk.all()
         return board
 
     def _placing(self, board: Board, orders: Sequence[Progress]) -> asyncio.Task[None]:
-        return asyncio.create_task(_each(orders, lambda progress: self._place(board, progress)))
+        return asyncio.create_task(each(orders, lambda progress: self._place(board, progress)))
 
     async def _place(self, board: Board, progress: Progress) -> None:
         board.sent(progress)
@@ -121,7 +126,7 @@ class Runner:
             await self._parcels.advance()
             return
         due = (progress for progress in board.all if progress.next_move and progress not in waiting)
-        await _each(due, lambda progress: self._do(board, progress))
+        await each(due, lambda progress: self._do(board, progress))
 
     async def _do(self, board: Board, progress: Progress) -> None:
         """Make the next move for one order, unless somebody is at it."""
@@ -157,20 +162,3 @@ class Runner:
             case Part.PARCEL:
                 await self._parcels.happen(seen.tracking_number or "", move.what)
                 return seen
-
-
-async def _each(items: Iterable[Any], act: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
-    """Do it to each, some at the same time; the first failure ends all."""
-    waiting = iter(items)
-
-    async def some() -> None:
-        for item in waiting:
-            await act(item)
-
-    tasks = [asyncio.create_task(some()) for _ in range(AT_ONCE)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)

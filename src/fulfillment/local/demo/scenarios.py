@@ -2,6 +2,7 @@
 What is to happen to an order of the file, and how it is to end.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -18,10 +19,9 @@ from pydantic_core import PydanticCustomError
 
 from fulfillment.domain.attention import Action
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
+from fulfillment.local.demo.decisions import Decision, Said
 
 DEFAULT_TOKEN = "tok_visa"  # noqa: S105 - the name of a test card
-LATER = ("decisions",)
-"""Parts of a scenario that come with later releases."""
 ASKS_CUSTOMER = "tok_action_required"
 """The card whose bank asks its customer for something."""
 TOO_LATE = "TEST-TOO-LATE"
@@ -54,7 +54,12 @@ class ProviderNews(StrEnum):
     AUTHORIZATION_EXPIRES = "authorization_expires"
 
 
-_DEADLINES = (FailureCode.PAYMENT_EXPIRED, AttentionReason.HAND_OVER_OVERDUE, AttentionReason.DELIVERY_OVERDUE)
+_DEADLINES = (
+    FailureCode.APPROVAL_EXPIRED,
+    FailureCode.PAYMENT_EXPIRED,
+    AttentionReason.HAND_OVER_OVERDUE,
+    AttentionReason.DELIVERY_OVERDUE,
+)
 _FAILED = (OrderStatus.CANCELLING, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.RETURNED)
 
 _PAID = (OrderStatus.AWAITING_SHIPMENT, OrderStatus.SHIPPED, OrderStatus.DELIVERED)
@@ -98,11 +103,24 @@ def _some(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _pair(value: object) -> object:
+    if isinstance(value, (list, tuple)) and len(value) == 2:
+        return tuple(value)
+    raise PydanticCustomError("no_pair", 'must be who decides and what, like ["manager", "approve"]')
+
+
 def _code(value: object) -> FailureCode | AttentionReason:
     for codes in (FailureCode, AttentionReason):
         if isinstance(value, str) and value in list(codes):
             return codes(value)
     raise PydanticCustomError("code", "must be a failure code or what an operator is asked, like stock_short or lost")
+
+
+def _without_a_yes(decisions: Sequence[Said]) -> FailureCode | None:
+    """How an order fails about which this is said."""
+    if any(decision is Decision.REJECT for _, decision in decisions):
+        return FailureCode.APPROVAL_REJECTED
+    return None if decisions else FailureCode.APPROVAL_EXPIRED
 
 
 class _Strict(BaseModel):
@@ -129,6 +147,7 @@ class Expectation(_Strict):
         return value
 
 
+Pair = Annotated[Said, BeforeValidator(_pair)]
 Token = Annotated[str, Field(min_length=1, max_length=255)]
 
 
@@ -144,6 +163,8 @@ class Scenario(_Strict):
         customer: what the customer does when the bank asks them for something.
         provider: what the payment provider tells of the payment afterwards.
         provider_at: it does so when the order is first seen in this status.
+        decisions: who says what about an order that needs approval, one after the other; none: nobody says anything.
+            Without it everybody who is asked approves.
         actions: an operator's answers, one for each time the order needs attention.
         expect: where the order is to arrive.
     """
@@ -155,6 +176,7 @@ class Scenario(_Strict):
     customer: Customer = Customer.AGREES
     provider: ProviderNews | None = None
     provider_at: Annotated[OrderStatus, BeforeValidator(_paid)] = OrderStatus.DELIVERED
+    decisions: tuple[Pair, ...] | None = None
     actions: Annotated[tuple[Action, ...], BeforeValidator(_some)] = ()
     expect: Expectation | None = None
 
@@ -173,6 +195,8 @@ class Scenario(_Strict):
         too_late = self.carrier is Journey.LATE_PICK_UP or self.cancel_at is OrderStatus.SHIPPED
         if self.cancel_at and not too_late:
             return Expectation(status=OrderStatus.CANCELLED, code=FailureCode.CANCELLED)
+        if self.decisions is not None and (code := _without_a_yes(self.decisions)):
+            return Expectation(status=OrderStatus.REJECTED, code=code)
         return Expectation(status=self.destination)
 
     @property
@@ -198,6 +222,13 @@ class Scenario(_Strict):
             return self.expected.code
         waits = self.carrier is Journey.NONE and self.actions
         return AttentionReason.HAND_OVER_OVERDUE if waits else None
+
+    @property
+    def plan(self) -> tuple[Said, ...] | None:
+        """Who says what about it; None: whoever is asked approves."""
+        if OrderStatus.AWAITING_APPROVAL in (self.cancel_at, self.expected.status):
+            return self.decisions or ()
+        return self.decisions
 
     @property
     def waits_for_card(self) -> bool:

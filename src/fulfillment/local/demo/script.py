@@ -10,11 +10,15 @@ from enum import StrEnum
 
 from fulfillment.domain.attention import Action
 from fulfillment.domain.orders import TRANSITIONS, FailureCode, OrderStatus
+from fulfillment.local.demo.decisions import Decisions
 from fulfillment.local.demo.scenarios import STRAIGHT, Customer, Scenario
 from fulfillment.local.demo.shop import SeenOrder
 
 # What a provider does late (`tok_late`) is done then.
 _FINDING_OUT = timedelta(seconds=4)
+
+
+DECISIONS = "decisions"
 
 
 class Part(StrEnum):
@@ -46,6 +50,7 @@ class Script:
         self.remarks: list[str] = []
         self.asked: dict[str, list[str]] = {}
         self.deviates = False
+        self.decisions = Decisions(scenario.plan)
         self._cancel_at = scenario.cancel_at
         self._cards = deque(scenario.pay_later)
         self._answers = deque(scenario.actions)
@@ -140,10 +145,17 @@ class Script:
         if move.part is not Part.CANCEL:
             self.remarks.append(f"{move.part}: {move.what} was refused, {why}")
 
+    def decision_refused(self, why: str, unsaid: str | None) -> None:
+        """The service did not take what somebody said; without a plan it may have come too late, and others speak."""
+        if unsaid:
+            self.remarks.append(f"{DECISIONS}: {unsaid} was refused, {why}")
+            self.deviates = True
+
     def rests(self, seen: SeenOrder) -> bool:
         """Nobody is going to do anything about the order, except for the carrier."""
         pays = self._cards and _may_become(seen.status, OrderStatus.AWAITING_PAYMENT)
-        to_come = self._cancel_at or self._tells_at or self._answers or pays or self._acts(seen)
+        votes = self.decisions.left and seen.status is OrderStatus.AWAITING_APPROVAL
+        to_come = self._cancel_at or self._tells_at or self._answers or pays or votes or self._acts(seen)
         return seen.version > self._moved_at and not to_come
 
     def waits_in_vain(self, seen: SeenOrder) -> bool:
@@ -152,6 +164,9 @@ class Script:
         if seen.status is OrderStatus.AWAITING_PAYMENT:
             acts = self._acts(seen) or self._cards or self._is_cancelled
             waits = not (acts or self._lets_pass is FailureCode.PAYMENT_EXPIRED)
+        elif seen.status is OrderStatus.AWAITING_APPROVAL:
+            ends = self._lets_pass is FailureCode.APPROVAL_EXPIRED or self._is_cancelled
+            waits = self.decisions.is_spent and not ends
         return waits and seen.version > self._moved_at and self._cancel_at is not seen.status
 
     def is_to_come_late(self, seen: SeenOrder) -> bool:
@@ -169,6 +184,8 @@ class Script:
         match seen.status:
             case OrderStatus.NEEDS_ATTENTION:
                 return "an operator"
+            case OrderStatus.AWAITING_APPROVAL:
+                return "a deadline" if self.decisions.is_spent else f"a yes of {' or '.join(seen.approvers)}"
             case OrderStatus.AWAITING_PAYMENT:
                 return "a deadline" if self._lets_pass is FailureCode.PAYMENT_EXPIRED else "the customer"
             case OrderStatus.AWAITING_SHIPMENT | OrderStatus.SHIPPED:
@@ -182,6 +199,8 @@ class Script:
         """What was never asked for, once the order is over."""
         parts = {Part.PAY: list(self._cards), Part.ACT: [str(answer) for answer in self._answers]}
         unused = [f"{part}: nobody asked for {', '.join(rest)}" for part, rest in parts.items() if rest]
+        if unsaid := self.decisions.unsaid():
+            unused.append(f"{DECISIONS}: nobody was asked for {unsaid}")
         if self._needs_customer:
             unused.append(f"{Part.CUSTOMER}: the bank asked for nothing")
         return [*unused, *([f"{Part.CANCEL}: the order was not seen {self._cancel_at}"] if self._cancel_at else [])]

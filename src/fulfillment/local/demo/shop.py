@@ -1,46 +1,29 @@
 """
-The service as a shop sees it: over HTTP, patient with a service that is busy or away.
+The service as a shop sees it: orders placed, changed and read.
 """
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 from urllib.parse import quote
 from uuid import UUID
-
-import httpx2
 
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind
 from fulfillment.domain.orders import AttentionReason, OrderStatus, PaymentStatus
 from fulfillment.local.callers import OPERATOR, SHOP
-from fulfillment.local.demo.errors import DemoError
 from fulfillment.local.demo.orders_file import Article, FileOrder
-
-PATIENCE = timedelta(minutes=2)
-"""How long one request is repeated while the service says it is busy, or nothing."""
+from fulfillment.local.demo.service import PAGE, Service
 
 _WAIT_FOR_OUTCOME = 10
-_PAGE = 200
-_LONGEST_PAUSE = 30.0
 _REASON = "the demo's file says so"
-
-
-class Refused(Exception):
-    """The service said no, with a reason."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenOrder:
-    """An order as the service last told it."""
+    """An order as the service last told it; `approvers` are the roles it waits for."""
 
     id: OrderId
     status: OrderStatus
@@ -51,6 +34,7 @@ class SeenOrder:
     tracking_number: str | None
     payment: str
     action_url: str | None
+    approvers: tuple[str, ...]
     authorized: Money
     captured: Money
     refunded: Money
@@ -71,6 +55,7 @@ class SeenOrder:
             tracking_number=parcel.get("tracking_number"),
             payment=order["payment"]["status"],
             action_url=(order["payment"]["next_action"] or {}).get("url"),
+            approvers=tuple((order["approval"] or {}).get("waiting_for", ())),
             authorized=Money(**order["payment"]["authorized"]),
             captured=Money(**order["payment"]["captured"]),
             refunded=Money(**order["payment"]["refunded"]),
@@ -99,6 +84,7 @@ class Receipt:
             tracking_number=None,
             payment=PaymentStatus.NONE,
             action_url=None,
+            approvers=(),
             authorized=nothing,
             captured=nothing,
             refunded=nothing,
@@ -114,33 +100,28 @@ class Shop:
     Every method raises `Refused` for an answer that will not change, and `DemoError` when there is none in time.
     """
 
-    def __init__(
-        self, http: httpx2.AsyncClient, api: str, keys: Mapping[str, str], patience: timedelta = PATIENCE
-    ) -> None:
-        self._http = http
-        self._api = api
-        self._keys = keys
-        self._patience = patience.total_seconds()
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     async def count(self, article: Article) -> None:
         """Put an article that is new to the warehouse there."""
         body = {"on_hand": article.on_hand, "name": article.name}
-        await self._send(OPERATOR, "PUT", f"/v1/inventory/{quote(article.sku, safe='')}", json=body)
+        await self._service.send(OPERATOR, "PUT", f"/v1/inventory/{quote(article.sku, safe='')}", json=body)
 
     async def place(self, order: FileOrder) -> Receipt:
         """Place an order and stay until it is paid and booked, or refused, but not for long; not at all in haste."""
         wait = 0 if order.scenario.is_hasty else _WAIT_FOR_OUTCOME
         headers = {"Idempotency-Key": order.idempotency_key, "Prefer": f"wait={wait}"}
-        answer = (await self._send(SHOP, "POST", "/v1/orders", json=order.body, headers=headers)).json()
+        answer = (await self._service.send(SHOP, "POST", "/v1/orders", json=order.body, headers=headers)).json()
         return Receipt(id=OrderId(UUID(answer["id"])), accepted_at=datetime.fromisoformat(answer["accepted_at"]))
 
     async def read(self, order_id: OrderId) -> SeenOrder:
         """One order, written down or not."""
-        return await self._seen((await self._send(SHOP, "GET", _path(order_id))).json())
+        return await self._seen((await self._service.send(SHOP, "GET", _path(order_id))).json())
 
     async def payment_of(self, order_id: OrderId) -> str:
         """What the provider calls the order's last payment."""
-        operations = await self._send(OPERATOR, "GET", f"{_path(order_id)}/operations", params={"limit": _PAGE})
+        operations = await self._service.send(OPERATOR, "GET", f"{_path(order_id)}/operations", params={"limit": PAGE})
         return next(
             str(operation["provider_reference"])
             for operation in reversed(operations.json()["items"])
@@ -166,18 +147,12 @@ class Shop:
 
     async def placed_since(self, moment: datetime) -> AsyncIterator[SeenOrder]:
         """Every order accepted at or after a moment."""
-        query: dict[str, str | int] = {"placed_from": moment.isoformat(), "limit": _PAGE}
-        while True:
-            page = (await self._send(SHOP, "GET", "/v1/orders", params=query)).json()
-            for order in page["items"]:
-                yield await self._seen(order)
-            if page["next_cursor"] is None:
-                return
-            query["cursor"] = page["next_cursor"]
+        async for order in self._service.pages(SHOP, "/v1/orders", {"placed_from": moment.isoformat()}):
+            yield await self._seen(order)
 
     async def _change(self, role: str, path: str, key: str, body: Mapping[str, str]) -> SeenOrder:
         return await self._seen(
-            (await self._send(role, "POST", path, json=body, headers={"Idempotency-Key": key})).json()
+            (await self._service.send(role, "POST", path, json=body, headers={"Idempotency-Key": key})).json()
         )
 
     async def _seen(self, order: Mapping[str, Any]) -> SeenOrder:
@@ -190,54 +165,10 @@ class Shop:
 
     async def _questions(self, reason: AttentionReason) -> dict[str, Mapping[str, Any]]:
         """What operators are asked for this reason, by order; the oldest of them, if there are very many."""
-        query: dict[str, str | int] = {"reason": reason, "limit": _PAGE}
-        items = (await self._send(OPERATOR, "GET", "/v1/attention", params=query)).json()["items"]
+        query: dict[str, str | int] = {"reason": reason, "limit": PAGE}
+        items = (await self._service.send(OPERATOR, "GET", "/v1/attention", params=query)).json()["items"]
         return {item["order_id"]: item for item in items}
-
-    async def _send(
-        self,
-        role: str,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        json: object = None,
-        params: Mapping[str, str | int] | None = None,
-    ) -> httpx2.Response:
-        """Repeating is safe: reads change nothing, and the same key or count names the same intention."""
-        deadline = time.monotonic() + self._patience
-        sent = {"Authorization": f"Bearer {self._keys[role]}", **(headers or {})}
-        while True:
-            try:
-                answer = await self._http.request(method, self._api + path, headers=sent, json=json, params=params)
-            except httpx2.TransportError as error:
-                why, pause = type(error).__name__, 1.0
-            else:
-                if answer.status_code not in (429, 503):
-                    return _checked(answer)
-                why, pause = f"{answer.status_code}", _retry_after(answer)
-            if time.monotonic() + pause > deadline:
-                msg = f"{method} {path}: no answer within {self._patience:g} s, at last {why}"
-                raise DemoError(msg)
-            await asyncio.sleep(pause)
 
 
 def _path(order_id: OrderId) -> str:
     return f"/v1/orders/{order_id}"
-
-
-def _checked(answer: httpx2.Response) -> httpx2.Response:
-    if answer.is_success:
-        return answer
-    try:
-        problem = answer.json()
-    except ValueError:
-        problem = {}
-    raise Refused(problem.get("code", f"HTTP {answer.status_code}"), problem.get("detail", answer.reason_phrase))
-
-
-def _retry_after(answer: httpx2.Response) -> float:
-    try:
-        return min(max(float(answer.headers["Retry-After"]), 0.1), _LONGEST_PAUSE)
-    except (KeyError, ValueError):
-        return 1.0

@@ -5,6 +5,7 @@ What is special about an order of the file, in words.
 from collections.abc import Iterator
 
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
+from fulfillment.local.demo.decisions import Decision
 from fulfillment.local.demo.orders_file import FileOrder
 from fulfillment.local.demo.scenarios import (
     ASKS_CUSTOMER,
@@ -48,6 +49,13 @@ _OUR_WORDS: dict[FailureCode | AttentionReason | None, str] = {
     FailureCode.UNKNOWN_SKU: "an article nobody knows",
     FailureCode.STOCK_SHORT: "an article that is sold out",
     FailureCode.PAYMENT_EXPIRED: "never pays",
+    FailureCode.FRAUD_SUSPECTED: "a destination nobody sends to",
+}
+_DECISION_WORDS = {
+    Decision.APPROVE: "says yes",
+    Decision.REJECT: "says no",
+    Decision.ABSTAIN: "abstains",
+    Decision.WITHDRAW: "takes it back",
 }
 _CUSTOMER_WORDS = {
     Customer.REFUSES: "the customer refuses",
@@ -75,6 +83,7 @@ def _summary(scenario: Scenario) -> Iterator[str]:
     """What an operator does is told with what is asked."""
     if scenario.expected.code in _OUR_WORDS:
         yield _OUR_WORDS[scenario.expected.code]
+    yield from _decided(scenario)
     if scenario.meets_outage:
         yield "the bank is away for the capture"
     if scenario.token and scenario.token != DEFAULT_TOKEN:
@@ -91,3 +100,11 @@ def _summary(scenario: Scenario) -> Iterator[str]:
         yield "leaves all the same"
     if scenario.provider:
         yield f"{_PROVIDER_WORDS[scenario.provider]} once {scenario.provider_at.replace('_', ' ')}"
+
+
+def _decided(scenario: Scenario) -> Iterator[str]:
+    """What people say, where that is told; else they say yes."""
+    if scenario.decisions == ():
+        yield "nobody decides"
+    for who, what in scenario.decisions or ():
+        yield f"{who} {_DECISION_WORDS[what]}"
