@@ -12,6 +12,7 @@ import httpx2
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
+from fulfillment.activities.approvals import SqlApprovalActivities
 from fulfillment.activities.carriers import Carriers, Partner
 from fulfillment.activities.circuit import Circuit, reporting
 from fulfillment.activities.new_orders import NewOrders
@@ -120,16 +121,17 @@ async def activities(settings: Settings, database: Database) -> AsyncIterator[Ac
         httpx2.AsyncClient(follow_redirects=False) as http,
         _payment_gateway(settings.payments, http) as gateway,
     ):
-        lived_by = terms(settings.orders)
+        lived_by, policy = terms(settings.orders), settings.approvals.effective()
         circuit = _circuit(settings.worker, TaskQueue.PAYMENTS, settings.payments.name)
         carriers = _carriers(settings, database, http)
         yield Activities(
-            orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window),
+            orders=SqlOrderActivities(database, cipher, lived_by, settings.orders.attention_window, policy),
+            approvals=SqlApprovalActivities(database),
             payments=LedgeredPaymentActivities(database, gateway, cipher, settings.payments.name, circuit),
             shipping=LedgeredShippingActivities(database, carriers),
             recovery=LedgeredRecoveryActivities(
                 database,
-                NewOrders(cipher, lived_by),
+                NewOrders(cipher, lived_by, policy),
                 PaymentRecords(gateway, settings.payments.name),
                 CarrierRecords(carriers),
             ),

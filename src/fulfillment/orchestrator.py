@@ -2,17 +2,14 @@
 Orders as running workflows: the one place outside the workers that starts, reads, signals and changes them.
 """
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from fulfillment.contracts.messages import Act, Amend, Cancel, Pay, PaymentRecorded, Readdress
@@ -25,55 +22,14 @@ from fulfillment.contracts.naming import (
 )
 from fulfillment.contracts.orders import CarrierEvent, StartOrder
 from fulfillment.contracts.payments import PaymentNews
-from fulfillment.domain.errors import (
-    ActionNotAvailable,
-    DomainError,
-    OrderIsRunning,
-    OrderNotAmendable,
-    OrderNotCancellable,
-    PaymentNotAwaited,
-    PreconditionFailed,
-    StockShort,
-    TooManyChanges,
-    Unavailable,
-    UnknownSku,
-)
+from fulfillment.domain.errors import OrderIsRunning, Unavailable
 from fulfillment.domain.ids import OrderId
-
-RPC_TIMEOUT = timedelta(seconds=5)
-UPDATE_TIMEOUT = timedelta(seconds=10)
+from fulfillment.updates import RPC_TIMEOUT, UPDATE_TIMEOUT, Asked, WorkflowEnded, ask, reachable
 
 Change = TypeVar("Change", Cancel, Pay, Amend, Readdress, Act)
 
 _CARRIER_EVENT = "carrier_event"
 _PAYMENT_EVENT = "payment_event"
-_REFUSALS: dict[str | None, type[DomainError]] = {
-    kind.code: kind
-    for kind in (
-        ActionNotAvailable,
-        OrderNotAmendable,
-        OrderNotCancellable,
-        PaymentNotAwaited,
-        PreconditionFailed,
-        StockShort,
-        TooManyChanges,
-        UnknownSku,
-    )
-}
-# What the server says of an Update whose workflow closed before the handler had ended.
-_ENDED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
-# A call that timed out on our side is reported as cancelled; a connection that broke in the middle as unknown.
-_AWAY = frozenset(
-    {
-        RPCStatusCode.UNAVAILABLE,
-        RPCStatusCode.DEADLINE_EXCEEDED,
-        RPCStatusCode.RESOURCE_EXHAUSTED,
-        RPCStatusCode.CANCELLED,
-        RPCStatusCode.UNKNOWN,
-    }
-)
-# The workflow closes at this moment, or its last task failed (a bug of ours): what becomes of it is seen later.
-_NOT_READY = frozenset({RPCStatusCode.ABORTED, RPCStatusCode.FAILED_PRECONDITION})
 
 
 class SignalOutcome(StrEnum):
@@ -109,7 +65,7 @@ class OrderOrchestrator:
         Returns None when it was started now, else what it was started with before.
         """
         try:
-            with _reachable():
+            with reachable():
                 await self._start(
                     order,
                     reuse=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -127,7 +83,7 @@ class OrderOrchestrator:
             OrderIsRunning: its workflow is not gone.
         """
         try:
-            with _reachable():
+            with reachable():
                 await self._start(
                     order,
                     reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -151,7 +107,7 @@ class OrderOrchestrator:
 
     async def unwritten(self, order_id: OrderId) -> StartOrder | None:
         """What an order was accepted with, whether or not a worker has written it down; None: no such order."""
-        with _reachable():
+        with reachable():
             event = await self._first_event(order_id)
         if event is None:
             return None
@@ -163,7 +119,7 @@ class OrderOrchestrator:
         """Tell an order what a carrier said about its parcel, or a provider about its payment."""
         handle = self._client.get_workflow_handle(order_workflow_id(order_id))
         name = _CARRIER_EVENT if isinstance(message, CarrierEvent) else _PAYMENT_EVENT
-        with _reachable():
+        with reachable():
             try:
                 await handle.signal(name, message, rpc_timeout=RPC_TIMEOUT)
             except RPCError as error:
@@ -226,7 +182,7 @@ class OrderOrchestrator:
     async def accepted(self, order_id: OrderId, update_id: str, kind: type[Change]) -> Change | None:
         """What an order was asked for before under this id; None when nothing was, or it was refused at once."""
         handle = self._client.get_workflow_handle(order_workflow_id(order_id))
-        with _reachable():
+        with reachable():
             try:
                 async for event in handle.fetch_history_events(rpc_timeout=RPC_TIMEOUT):
                     request = event.workflow_execution_update_accepted_event_attributes.accepted_request
@@ -243,21 +199,11 @@ class OrderOrchestrator:
         self, order_id: OrderId, name: str, change: Change, update_id: str, result: type | None = None
     ) -> Any:  # noqa: ANN401 - whatever the Update answers with
         handle = self._client.get_workflow_handle(order_workflow_id(order_id))
+        asked = Asked(name=name, argument=change, id=update_id, part="order's workflow", result=result)
         try:
-            with _reachable():
-                # The SDK waits for the outcome for as long as it takes, whatever time-out its calls have.
-                async with asyncio.timeout(self._patience.total_seconds()):
-                    return await handle.execute_update(name, change, id=update_id, result_type=result)
-        except WorkflowUpdateFailedError as error:
-            raise _said(error) from error
-        except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError) as error:
-            raise Unavailable("order's workflow") from error
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise OrderEnded from error
-            if error.status in _NOT_READY:
-                raise Unavailable("order's workflow") from error
-            raise
+            return await ask(handle, asked, self._patience)
+        except WorkflowEnded as error:
+            raise OrderEnded from error
 
     async def _started_before(self, order_id: OrderId) -> StartOrder:
         before = await self.unwritten(order_id)
@@ -275,28 +221,3 @@ class OrderOrchestrator:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
         return None
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except RPCError as error:
-        if error.status in _AWAY:
-            raise Unavailable("workflow engine") from error
-        raise
-
-
-def _said(failed: WorkflowUpdateFailedError) -> Exception:
-    """What an Update was refused with, in its own words; a failure without a code of ours is a bug and stays one."""
-    cause = failed.cause
-    if not isinstance(cause, ApplicationError):
-        return failed
-    if cause.type == _ENDED_MEANWHILE:
-        return OrderEnded()
-    kind = _REFUSALS.get(cause.type)
-    if kind is None:
-        return failed
-    refusal = kind.__new__(kind)
-    Exception.__init__(refusal, cause.message)
-    return refusal

@@ -39,6 +39,11 @@ LINES = {"lines": an_order()["lines"]}
 ADDRESS = an_order()["shipping_address"]
 TEST_LINE = {"sku": "TEST-ORDER", "name": "Test", "quantity": 1, "unit_price": {"amount": 100, "currency": "EUR"}}
 ARTICLE = "SKU-1"
+DELEGATION = {
+    "delegate": "jwt:https://issuer.example#ada",
+    "from": "2026-12-01T00:00:00Z",
+    "until": "2026-12-15T00:00:00Z",
+}
 
 FORBIDDEN = (403, "forbidden")
 UNAUTHORIZED = (401, "unauthorized")
@@ -61,6 +66,7 @@ class Call:
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     has_key: bool = False
+    query: Mapping[str, str | int] | None = None
 
     @property
     def scopes(self) -> frozenset[Scope]:
@@ -93,10 +99,15 @@ class Operation:
         """A valid request, about this order if it is about one."""
         path = _filled(self.path, {**PARAMETERS, "order_id": str(order_id)})
         headers = {**call.headers, **(a_key() if call.has_key else {})}
-        return await client.request(self.method, path, json=call.body, headers=headers)
+        return await client.request(self.method, path, json=call.body, params=call.query, headers=headers)
 
 
-PARAMETERS = {"sku": ARTICLE, "name": "retry"}
+PARAMETERS = {
+    "sku": ARTICLE,
+    "name": "retry",
+    "approval_id": str(uuid4()),
+    "delegation_id": str(uuid4()),
+}
 """What stands for the variable parts of addresses, beside the order."""
 
 CALLS: dict[str, Sequence[Call]] = {
@@ -115,11 +126,22 @@ CALLS: dict[str, Sequence[Call]] = {
     "actOnOrder": (Call("operations", 409, REASON),),
     "recoverOrder": (Call("operations", 200, REASON),),
     "listAttention": (Call("operations", 200),),
+    "putDelegation": (Call("approvals:decide", 422, DELEGATION),),
+    "listDelegations": (Call("approvals:decide", 200),),
+    "revokeDelegation": (Call("approvals:decide", 404), Call("operations", 404)),
     "listArticles": (Call("inventory:read", 200),),
     "getArticle": (Call("inventory:read", 200),),
     "putArticle": (Call("inventory:write", 200, {"on_hand": 10_000_000}, {"If-Match": "*"}),),
     "adjustArticle": (Call("inventory:write", 201, {"delta": 1, "reason": "found"}, has_key=True),),
     "listMovements": (Call("inventory:read", 200),),
+    # There is no approval: who may ask is told so.
+    "listApprovals": (Call("approvals:read", 200),),
+    "getApproval": (Call("approvals:read", 404),),
+    "decideApproval": (Call("approvals:decide", 404, {"decision": "approve"}, has_key=True),),
+    "withdrawDecision": (Call("approvals:decide", 404),),
+    "reassignApproval": (Call("operations", 404, {"level": "manager", "role": "vp", **REASON}),),
+    "getApprovalPolicy": (Call("approvals:read", 200),),
+    "explainApprovalPolicy": (Call("approvals:read", 200, query={"amount": 1, "currency": "EUR"}),),
 }
 """For each guarded operation what opens it: one valid request per set of scopes."""
 

@@ -16,6 +16,7 @@ from fulfillment.contracts.encryption import Cipher
 from fulfillment.contracts.orders import StartOrder, Terms
 from fulfillment.contracts.steps import PlaceOrder
 from fulfillment.db.tables import operations, orders, shipments, stock
+from fulfillment.domain.approval_policy import NOBODY_IS_ASKED
 from fulfillment.domain.ids import OrderId
 
 TERMS = Terms(payment_window=timedelta(days=7), hand_over_window=timedelta(days=30), delivery_window=timedelta(days=30))
@@ -38,9 +39,8 @@ async def write(resources: ApiResources, start: StartOrder, *, in_stock: int = 1
     rows = [{"sku": line.sku, "name": line.name, "on_hand": in_stock} for line in start.lines]
     async with resources.database.transaction() as connection:
         await connection.execute(upsert(stock).values(rows).on_conflict_do_nothing())
-    activities = SqlOrderActivities(
-        resources.database, Cipher(resources.settings.encryption.ring()), TERMS, timedelta(days=1)
-    )
+    cipher = Cipher(resources.settings.encryption.ring())
+    activities = SqlOrderActivities(resources.database, cipher, TERMS, timedelta(days=1), NOBODY_IS_ASKED)
     await activities.place_order(PlaceOrder(order=start, run_id="run-1"))
 
 

@@ -22,6 +22,7 @@ READ_BY: Mapping[str, str] = {
     "FULFILLMENT_INTERNAL__": "API, workers",
     "FULFILLMENT_WORKER__": "workers",
     "FULFILLMENT_ORDERS__": "worker `orders`; the API reads `ATTENTION_WINDOW`",
+    "FULFILLMENT_APPROVALS__": "worker `orders` applies it; the API shows and explains it",
     "FULFILLMENT_PAYMENTS__": "worker `payments`; the API reads adapter, name and the secret of the events",
     "FULFILLMENT_PAYMENTS__STRIPE__": "worker `payments`",
     "FULFILLMENT_CARRIERS__": "worker `shipping`; the API reads the name and the secret of the events",

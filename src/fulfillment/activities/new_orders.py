@@ -13,6 +13,7 @@ from fulfillment.contracts.orders import Card, StartOrder, Terms
 from fulfillment.contracts.steps import Placement, PlacementOutcome
 from fulfillment.db.payment_requests import EncryptedCard
 from fulfillment.db.placing import NewOrder, Placed
+from fulfillment.domain.approval_policy import Policy
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.orders import OrderStatus
 
@@ -20,11 +21,15 @@ _TERMS = TypeAdapter(Terms)
 
 
 class NewOrders:
-    """Makes the rows of orders that are not written yet; `terms` are what they are to live by."""
+    """
+    Makes the rows of orders that are not written yet; `terms` are what they are to live by, `policy` says whose
+    approval they need.
+    """
 
-    def __init__(self, cipher: Cipher, terms: Terms) -> None:
+    def __init__(self, cipher: Cipher, terms: Terms, policy: Policy) -> None:
         self._cipher = cipher
         self._terms = terms
+        self._policy = policy
 
     def row(self, order: StartOrder, run_id: str) -> NewOrder:
         """The row of an order that is run by `run_id`."""
@@ -35,6 +40,7 @@ class NewOrders:
             caller=order.caller,
             lines=order.lines,
             next_status=OrderStatus.AWAITING_PAYMENT if waits else OrderStatus.PROCESSING,
+            policy=self._policy,
             columns={
                 "run_id": run_id,
                 "customer_id": order.customer_id,
@@ -74,6 +80,7 @@ def placement(placed: Placed, run_id: str) -> Placement:
         status=placed.status,
         total=placed.total,
         terms=_TERMS.validate_python(placed.terms),
+        approval=placed.approval,
     )
 
 

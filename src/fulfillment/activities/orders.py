@@ -27,23 +27,39 @@ from fulfillment.contracts.steps import (
     RequestAttention,
     Reship,
     ResolveAttention,
+    SettleApproval,
     TakePayment,
 )
-from fulfillment.db import amending, attention, late_events, late_payments, parcels, payment_requests, undoing
+from fulfillment.db import (
+    amending,
+    attention,
+    late_events,
+    late_payments,
+    parcels,
+    payment_requests,
+    reconsidering,
+    undoing,
+)
 from fulfillment.db.engine import Database
 from fulfillment.db.placing import place
+from fulfillment.domain.approval_policy import Policy
+from fulfillment.domain.orders import OrderStatus
 
 
 class SqlOrderActivities(OrderActivities):
     """
     Each step is one statement or one transaction.
 
-    `terms` are what new orders are placed with; an operator is to answer within `attention_window`.
+    `terms` are what new orders are placed with, `policy` says whose approval orders need; an operator is to answer
+    within `attention_window`.
     """
 
-    def __init__(self, database: Database, cipher: Cipher, terms: Terms, attention_window: timedelta) -> None:
+    def __init__(
+        self, database: Database, cipher: Cipher, terms: Terms, attention_window: timedelta, policy: Policy
+    ) -> None:
         self._database = database
-        self._new_orders = NewOrders(cipher, terms)
+        self._new_orders = NewOrders(cipher, terms, policy)
+        self._policy = policy
         self._attention_window = attention_window
 
     @activity.defn
@@ -62,12 +78,17 @@ class SqlOrderActivities(OrderActivities):
     @activity.defn
     async def amend_order(self, request: AmendOrder) -> Changed:
         async with self._database.transaction() as connection:
-            return await amending.amend(connection, request)
+            return await amending.amend(connection, self._policy, request)
 
     @activity.defn
     async def readdress_order(self, request: ReaddressOrder) -> Changed:
         async with self._database.transaction() as connection:
-            return await amending.readdress(connection, request)
+            return await amending.readdress(connection, self._policy, request)
+
+    @activity.defn
+    async def settle_approval(self, request: SettleApproval) -> OrderStatus:
+        async with self._database.transaction() as connection:
+            return await reconsidering.settle(connection, request)
 
     @activity.defn
     async def record_parcel_event(self, request: RecordParcelEvent) -> None:

@@ -30,6 +30,8 @@ _KINDS = (
     OperationKind.CLOSE,
 )
 _REVERSALS = (OperationKind.VOID, OperationKind.REFUND)
+# An order that costs nothing any more is processed already, one that costs more may wait for an approval.
+_REPLACING = (OrderStatus.AWAITING_PAYMENT, OrderStatus.AWAITING_APPROVAL, OrderStatus.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,8 +291,7 @@ def _kind(request: ReversePayment) -> OperationKind:
 
 
 def _during(request: ReversePayment) -> tuple[OrderStatus, ...]:
-    # An order that costs nothing any more is processed already.
-    return (OrderStatus.AWAITING_PAYMENT, OrderStatus.PROCESSING) if request.replaces else (OrderStatus.CANCELLING,)
+    return _REPLACING if request.replaces else (OrderStatus.CANCELLING,)
 
 
 def _entry(void: Operation, kind: OperationKind, n: int) -> Entry | None:

@@ -12,9 +12,12 @@ from fulfillment.api.problem_handlers import ProblemHandlers
 from fulfillment.api.resources import ApiResources
 from fulfillment.api.route_table import RouteTable
 from fulfillment.api.routes import (
+    approval_policy,
+    approvals,
     attention,
     carriers,
     changes,
+    delegations,
     inventory,
     orders,
     payment_providers,
@@ -39,9 +42,12 @@ def create_app(resources: ApiResources) -> FastAPI:
     app.state.resources = resources
     app.include_router(orders.router, prefix="/v1")
     app.include_router(changes.router, prefix="/v1")
+    app.include_router(approvals.router, prefix="/v1")
     app.include_router(attention.router, prefix="/v1")
     app.include_router(recovery.router, prefix="/v1")
+    app.include_router(delegations.router, prefix="/v1")
     app.include_router(inventory.router, prefix="/v1")
+    app.include_router(approval_policy.router, prefix="/v1")
     app.include_router(carriers.router, prefix="/v1")
     app.include_router(payment_providers.router, prefix="/v1")
     if public:

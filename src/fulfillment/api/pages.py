@@ -31,4 +31,4 @@ def page(
 
 def answer(body: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer, serialised once and always the same way."""
-    return Response(body.model_dump_json(), status, headers, media_type="application/json")
+    return Response(body.model_dump_json(by_alias=True), status, headers, media_type="application/json")

@@ -42,6 +42,21 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "The credentials are good, but do not allow this.",
         "Use credentials with the scope that is needed, or ask an administrator for it.",
     ),
+    "not_an_approver": Explanation(
+        "The levels of the approval that are open wait for roles the caller neither has nor was lent.",
+        "Read the approval: `waiting_for` names the roles. Somebody who has one decides, delegates it to you, or an "
+        "operator reassigns the level.",
+    ),
+    "one_level_per_person": Explanation(
+        "The caller, or the person they decide for, has voted at another level of the same approval. Each level is "
+        "decided by somebody else.",
+        "Leave this level to others. A vote at a level that is still open can be withdrawn.",
+    ),
+    "own_order": Explanation(
+        "The order was placed for the caller, placed or amended by them, or by the person they decide for. Nobody "
+        "approves what they asked for themselves.",
+        "Leave the decision to somebody else; `waiting_for` names the roles.",
+    ),
     "not_found": Explanation(
         "There is nothing at this address, or nothing that these credentials may see.",
         "Check the address and the id. An accepted order is never reported as missing.",
@@ -55,9 +70,25 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "The order does not ask for this answer: it was answered meanwhile, or asks something else.",
         "Read the order again: `actions` lists what can be done now, with the address of each.",
     ),
+    "already_voted": Explanation(
+        "The caller has a vote at this level, or the person they decide for has. Each person has one.",
+        "If it should be another one, withdraw it first (`POST /v1/approvals/{id}/withdraw`); that is possible while "
+        "its level is open. To repeat a request, send it with its own Idempotency-Key.",
+    ),
+    "approval_closed": Explanation(
+        "The approval has ended, or this level of it is decided: somebody was faster, its time is over, or the order "
+        "was cancelled or changed. The decision does not count.",
+        "Read the approval again. An order that was changed may have a new one: `approval` of the order names it.",
+    ),
     "below_reserved": Explanation(
         "The new figure would be smaller than the number of pieces that open orders hold.",
         "Read the article again and choose a figure that is at least `reserved`, or cancel orders first.",
+    ),
+    "nothing_to_withdraw": Explanation(
+        "The caller has no vote at a level that is still open: they gave none, withdrew it already, or the level is "
+        "decided.",
+        "Read the approval again: `votes` lists what counts. What is decided stays decided; the order can be "
+        "cancelled.",
     ),
     "order_is_running": Explanation(
         "The workflow of the order is running, so it needs nobody to take it over. Nothing was done.",
@@ -75,8 +106,8 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "only come back.",
     ),
     "too_many_changes": Explanation(
-        "An order takes at most 20 cards and 100 changes (amendments, addresses, repeated cancellations). Nothing was "
-        "changed.",
+        "An order takes at most 20 cards and 100 changes (amendments, addresses, repeated cancellations), an approval "
+        "100 decisions, withdrawals and reassignments. Nothing was changed.",
         "A client that repeats itself should send the same Idempotency-Key. Otherwise cancel the order, which stays "
         "possible, and place a new one.",
     ),
@@ -147,6 +178,11 @@ EXPLANATIONS: Mapping[str, Explanation] = {
     "invalid_request": Explanation(
         "The request can be read, but a field, parameter or header is not as it must be.",
         "`errors` names each field and what would be right. Nothing was stored; the same Idempotency-Key may be used.",
+    ),
+    "level_needed": Explanation(
+        "A decision named no level although several wait for its sender, or one that the approval does not have.",
+        "Read the approval and name one of its open `levels`. Over HTTP this is `invalid_request`, for the field "
+        "`level`.",
     ),
     "payment_declined": Explanation(
         "The bank of the card said no.",

@@ -8,6 +8,7 @@ from typing import Self
 from temporalio.client import Client
 
 from fulfillment.api.changes import OrderChanges
+from fulfillment.api.decisions import ApprovalDecisions
 from fulfillment.api.identity.credentials import Authenticator
 from fulfillment.api.intake import OrderIntake
 from fulfillment.api.payment_events import payment_events
@@ -15,7 +16,9 @@ from fulfillment.api.rate_limits import RateLimits
 from fulfillment.api.recovery import OrderRecovery
 from fulfillment.api.resignal import InboxSignals
 from fulfillment.api.watching import OrderWatcher
+from fulfillment.approval_orchestrator import ApprovalOrchestrator
 from fulfillment.db.engine import Database
+from fulfillment.domain.approval_policy import Policy
 from fulfillment.fingerprint import FingerprintRing
 from fulfillment.inbound_events import ReadEvent
 from fulfillment.orchestrator import OrderOrchestrator
@@ -27,10 +30,12 @@ class ApiResources:
     """Everything outside the process that a request may need, and what is shared between requests."""
 
     settings: Settings
+    policy: Policy
     database: Database
     orders: OrderOrchestrator
     intake: OrderIntake
     changes: OrderChanges
+    decisions: ApprovalDecisions
     recovery: OrderRecovery
     watcher: OrderWatcher
     inbox: InboxSignals
@@ -51,10 +56,12 @@ class ApiResources:
         changes = OrderChanges(database, orders, fingerprints)
         return cls(
             settings=settings,
+            policy=settings.approvals.effective(),
             database=database,
             orders=orders,
             intake=OrderIntake(database, orders, fingerprints),
             changes=changes,
+            decisions=ApprovalDecisions(database, ApprovalOrchestrator(client), fingerprints),
             recovery=OrderRecovery(database, orders, changes),
             watcher=OrderWatcher(database),
             inbox=InboxSignals(database, orders, settings.orders.attention_window),

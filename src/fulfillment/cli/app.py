@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from fulfillment.cli import db, keys, orders, serve, stock
+from fulfillment.cli import approvals, db, keys, orders, serve, stock
 from fulfillment.cli.demo import demo
 from fulfillment.cli.dev import dev
 from fulfillment.process import CannotStart
@@ -24,6 +24,7 @@ app.command()(serve.worker)
 app.command()(serve.sandbox)
 app.command()(dev)
 app.command()(demo)
+app.add_typer(approvals.app, name="approvals")
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(orders.app, name="orders")

@@ -22,10 +22,12 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    case,
     cast,
     exists,
     func,
     insert,
+    null,
     select,
     true,
     update,
@@ -79,7 +81,8 @@ class Change:
     """
     What happens to one order: its facts, the statuses it goes through and the columns that change with them.
 
-    An order that comes to wait for a payment gets its deadline with the change, unless it has one already.
+    An order that comes to wait for a payment gets its deadline with the change, unless it has one already; while it
+    waits for an approval that stands still.
     Without a `path` the status stays; `during` names the statuses in which the change is legal (with a path: those
     that may lead to its first status). Where the order's stock is not in `only_if_stock` there is nothing to do.
     What an attempt has `found` is not written down once another attempt has begun: it may have heard something else.
@@ -132,7 +135,7 @@ async def apply(connection: Reading, change: Change, *effects: Effect) -> bool:
         tuple(sorted(columns)),
         change.only_if_stock is not None,
         change.found is not None,
-        OrderStatus.AWAITING_PAYMENT in change.path,
+        _clock(change.path),
         tuple(effect.build for effect in effects),
     )
     parameters = _parameters(change) | new_values(columns)
@@ -170,10 +173,10 @@ def _statement(
     columns: tuple[str, ...],
     only_if_stock: bool,
     found: bool,
-    awaits_payment: bool,
+    clock: OrderStatus | None,
     builds: tuple[Callable[[CTE], CTE], ...],
 ) -> Select[Any]:
-    changed = _changed(columns, only_if_stock=only_if_stock, found=found, awaits_payment=awaits_payment)
+    changed = _changed(columns, only_if_stock=only_if_stock, found=found, clock=clock)
     events = events_of(select(changed.c.id, changed.c.before).subquery("row"))
     statement: Select[Any] = select(changed.c.version).add_cte(events)
     for build in builds:
@@ -181,10 +184,23 @@ def _statement(
     return statement
 
 
-# The days to pay are not begun anew by a card that was declined.
-_PAYMENT_DUE = func.coalesce(
-    orders.c.payment_due_at, func.now() + cast(orders.c.terms["payment_window"].astext, Interval)
-)
+def _clock(path: tuple[OrderStatus, ...]) -> OrderStatus | None:
+    """The status of the path that moves the time for a payment."""
+    return next((status for status in path if status in _CLOCK), None)
+
+
+_STOOD_STILL = func.now() - func.coalesce(orders.c.payment_paused_at, func.now())
+_CLOCK: dict[OrderStatus, dict[str, ColumnElement[Any]]] = {
+    OrderStatus.AWAITING_PAYMENT: {
+        # The days to pay are not begun anew by a card that was declined.
+        "payment_due_at": func.coalesce(
+            orders.c.payment_due_at + _STOOD_STILL, func.now() + cast(orders.c.terms["payment_window"].astext, Interval)
+        ),
+        "payment_paused_at": null(),
+    },
+    # They do not go by while people decide.
+    OrderStatus.AWAITING_APPROVAL: {"payment_paused_at": case((orders.c.payment_due_at.is_not(None), func.now()))},
+}
 
 
 # Whoever began later has looked at the provider later, or not yet: then it sees this change.
@@ -194,7 +210,7 @@ _NEWEST_ATTEMPT = exists().where(
 )
 
 
-def _changed(columns: tuple[str, ...], *, only_if_stock: bool, found: bool, awaits_payment: bool) -> CTE:
+def _changed(columns: tuple[str, ...], *, only_if_stock: bool, found: bool, clock: OrderStatus | None) -> CTE:
     count = bindparam("fact_count", type_=Integer)
     condition = orders.c.stock == bindparam("only_if_stock", type_=Text) if only_if_stock else true()
     return (
@@ -211,7 +227,7 @@ def _changed(columns: tuple[str, ...], *, only_if_stock: bool, found: bool, awai
             last_event=orders.c.last_event + count,
             updated_at=func.now(),
             **parameters_for(orders, columns),
-            **({"payment_due_at": _PAYMENT_DUE} if awaits_payment else {}),
+            **(_CLOCK[clock] if clock else {}),
         )
         .returning(orders.c.id, orders.c.version, (orders.c.last_event - count).label("before"))
         .cte("changed")

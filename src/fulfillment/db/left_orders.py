@@ -15,6 +15,7 @@ from fulfillment.contracts.recovery import Numbered, Standing
 from fulfillment.contracts.shipping import ShipmentBooked
 from fulfillment.db.changes import OutOfStep
 from fulfillment.db.engine import Reading
+from fulfillment.db.locked_orders import PAYS_LATER
 from fulfillment.db.operations import OPEN
 from fulfillment.db.recovery import ACTION
 from fulfillment.db.tables import operations, order_events, order_lines, orders, payment_requests, shipments
@@ -27,7 +28,7 @@ from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus,
 from fulfillment.domain.shipping import ShipmentStatus
 
 _QUESTIONS = (EventKind.ATTENTION_NEEDED.value, EventKind.ATTENTION_RESOLVED.value)
-_MAY_PAY = (OrderStatus.AWAITING_PAYMENT, OrderStatus.PROCESSING)
+_MAY_PAY = (OrderStatus.AWAITING_APPROVAL, OrderStatus.AWAITING_PAYMENT, OrderStatus.PROCESSING)
 _NOT_SHIPPED = (*_MAY_PAY, OrderStatus.AWAITING_SHIPMENT)
 _REVERSALS = (OperationKind.VOID, OperationKind.REFUND)
 
@@ -80,7 +81,9 @@ _settled_by_hand = (
 _LEFT: Select[Any] = select(
     *(orders.c.status, orders.c.failure_code, orders.c.stock, orders.c.payment_due_at),
     *(orders.c.total, orders.c.captured),
-    (orders.c.payment_due_at - func.now()).label("due_in"),
+    # The clock stands still while an approval is awaited.
+    (orders.c.payment_due_at - func.coalesce(orders.c.payment_paused_at, func.now())).label("due_in"),
+    PAYS_LATER.label("pays_later"),
     func.greatest(orders.c.last_event, _counted, _cards).label("last_number"),
     _ledger.label("ledger"),
     _parcel.label("parcel"),
@@ -105,8 +108,6 @@ async def standing(connection: Reading, order_id: OrderId) -> Standing:
 def _standing(row: Row[Any]) -> Standing:
     status, ledger = OrderStatus(row.status), row.ledger
     is_captured, picked_up = _is_captured(row, status), row.stock == StockState.LEFT
-    # Amended to nothing while its customer was asked to agree to more.
-    is_free = status is OrderStatus.PROCESSING and not row.total
     is_paid = is_captured or not row.total
     booking = _booking(ledger, is_replaced=status is OrderStatus.PROCESSING and is_paid)
     return Standing(
@@ -114,7 +115,7 @@ def _standing(row: Row[Any]) -> Standing:
         failure=FailureCode(row.failure_code) if row.failure_code else None,
         last_event=row.last_number,
         authorization=_newest(ledger, OperationKind.AUTHORIZE),
-        awaited=_awaited(ledger) if status is OrderStatus.AWAITING_PAYMENT or is_free else None,
+        awaited=_awaited(ledger) if _may_wait_for_customer(row, status) else None,
         capture=_newest(ledger, OperationKind.CAPTURE),
         reversal=_newest(ledger, *_REVERSALS),
         booking=booking,
@@ -126,6 +127,14 @@ def _standing(row: Row[Any]) -> Standing:
         question=_question(row.question),
         is_being_undone=status in _NOT_SHIPPED and _was_undone(ledger, booking),
     )
+
+
+def _may_wait_for_customer(row: Row[Any], status: OrderStatus) -> bool:
+    if status is OrderStatus.AWAITING_APPROVAL:
+        return bool(row.pays_later)
+    # Amended to nothing while its customer was asked to agree to more.
+    is_free = status is OrderStatus.PROCESSING and not row.total
+    return status is OrderStatus.AWAITING_PAYMENT or is_free
 
 
 def _newest(ledger: Sequence[Mapping[str, Any]], *kinds: OperationKind) -> Numbered:

@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fulfillment.contracts.naming import operation_key
 from fulfillment.contracts.orders import Resume
+from fulfillment.db.asking import awaited
 from fulfillment.db.attention import NO_QUESTION
 from fulfillment.db.changes import Change, Fact, apply
 from fulfillment.db.engine import Reading, Writing
@@ -106,7 +107,13 @@ async def take_over(connection: Writing, order_id: OrderId, run_id: str, resume:
             status = OrderStatus(row.resume_status)
             await apply(Reading(connection), _answered(order_id, run_id, resume, status, row.attention_reason))
         await connection.execute(_OWNED, {"taken_order": order_id, "new_owner": run_id})
-    return Placed(run_id=run_id, status=status, total=Money(row.total, row.currency), terms=row.terms)
+    return Placed(
+        run_id=run_id,
+        status=status,
+        total=Money(row.total, row.currency),
+        terms=row.terms,
+        approval=await awaited(connection, order_id, status),
+    )
 
 
 async def signal_again(connection: Writing, order_id: OrderId) -> None:
@@ -159,6 +166,7 @@ class Ledger:
 
 
 _memory = cast(orders.c.terms["key_memory"].astext, Interval)
+_UNPAID = (OrderStatus.AWAITING_APPROVAL.value, OrderStatus.AWAITING_PAYMENT.value)
 # Written anew by a recovery: the row knows nothing of the time before.
 _written_late = (
     select(order_events.c.at - orders.c.accepted_at > _memory)
@@ -166,7 +174,7 @@ _written_late = (
     .scalar_subquery()
 )
 _had_a_card = or_(
-    and_(orders.c.payment_method.is_not(None), orders.c.status != OrderStatus.AWAITING_PAYMENT.value),
+    and_(orders.c.payment_method.is_not(None), orders.c.status.not_in(_UNPAID)),
     exists().where(payment_requests.c.order_id == orders.c.id),
 )
 _OVER = (OperationState.REFUSED, OperationState.UNDONE)

@@ -98,6 +98,9 @@ orders = Table(
     ),
     Index("ix_orders_accepted_at_id", "accepted_at", "id"),
     Index("ix_orders_status_accepted_at", "status", "accepted_at"),
+    # Where the parcels of a customer usually go is asked for each new order: of the newest ones, however many there
+    # are.
+    Index("ix_orders_customer_id_accepted_at", "customer_id", "accepted_at"),
 )
 
 order_lines = Table(
@@ -292,14 +295,18 @@ approvals = Table(
     # An order waits for one request at a time.
     Index("uq_approvals_pending", "order_id", unique=True, postgresql_where=text("status = 'pending'")),
     Index("ix_approvals_status_requested_at_id", "status", "requested_at", "id"),
+    Index("ix_approvals_requested_at_id", "requested_at", "id"),
+    Index(
+        "ix_approvals_waiting_for", "waiting_for", postgresql_using="gin", postgresql_where=text("status = 'pending'")
+    ),
 )
 
 approval_votes = Table(
     "approval_votes",
     metadata,
+    Column("approval_id", Uuid, ForeignKey("approvals.id"), primary_key=True),
     Column("key", Text, primary_key=True, comment="id of the Update: a repeat of the request is recognised by it"),
-    Column("approval_id", Uuid, ForeignKey("approvals.id"), nullable=False),
-    Column("level", Text, nullable=False),
+    Column("level", Text, comment="unknown where the vote was refused"),
     Column("vote", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("on_behalf_of", Text),
@@ -309,10 +316,9 @@ approval_votes = Table(
     Column("refusal", Text, comment="code of the refusal, when refused"),
     Column("fingerprint", Text, nullable=False, comment="HMAC of the accepted body"),
     Column("fingerprint_key", Text, nullable=False),
-    Column("result", JSONB, nullable=False, comment="what the voter was told"),
+    Column("result", JSONB(none_as_null=True), comment="what the voter was told; nothing, when refused"),
     Column("at", _Time, nullable=False, server_default=_NOW),
     Column("withdrawn_at", _Time),
-    Index("ix_approval_votes_approval_id", "approval_id"),
     # A person has one vote per request, whether they give it themselves or somebody does for them.
     Index("uq_approval_votes_actor", "approval_id", "actor", unique=True, postgresql_where=text("state = 'counted'")),
     Index(

@@ -4,6 +4,7 @@ The end of an order that is not delivered: from the moment its undo begins.
 
 from fulfillment.contracts.steps import BeginUndo, CloseOrder, RefuseCancellation, ReleaseStock
 from fulfillment.db import holds
+from fulfillment.db.asking import NOBODY_DECIDES
 from fulfillment.db.attention import NO_QUESTION
 from fulfillment.db.changes import Change, Fact, apply
 from fulfillment.db.engine import Reading
@@ -18,7 +19,7 @@ _ENDS = {
 
 
 async def begin(connection: Reading, request: BeginUndo) -> None:
-    """The order is being cancelled, by whom and why."""
+    """The order is being cancelled, by whom and why; nobody is to approve it any more."""
     fact = Fact(
         kind=EventKind.CANCELLATION_REQUESTED,
         key=f"undo:{request.n}",
@@ -31,7 +32,7 @@ async def begin(connection: Reading, request: BeginUndo) -> None:
         path=(OrderStatus.CANCELLING,),
         values={"failure_code": request.failure, **NO_QUESTION},
     )
-    await apply(connection, change)
+    await apply(connection, change, NOBODY_DECIDES)
 
 
 async def release(connection: Reading, request: ReleaseStock) -> None:

@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from fulfillment.contracts.messages import PaymentRecorded
 from fulfillment.contracts.orders import Address, Line
+from fulfillment.db.approval_records import ApprovalSummary, newest_request, summary_of
 from fulfillment.db.engine import Reading
 from fulfillment.db.questions import UNRESOLVED, AttentionView, question_of
 from fulfillment.db.tables import inbox, operations, order_events, order_lines, orders, payment_requests, shipments
@@ -69,6 +70,7 @@ class OrderView:
     next_action: NextAction | None
     shipments: tuple[ShipmentView, ...]
     failure: FailureCode | None
+    approval: ApprovalSummary | None
     attention: AttentionView | None
     actions: tuple[Action, ...]
     version: int
@@ -231,7 +233,13 @@ async def exists(connection: Reading, order_id: OrderId) -> bool:
 
 def _whole_orders() -> Select[Any]:
     late_event = select(inbox.c.id).where(inbox.c.order_id == orders.c.id, *UNRESOLVED).correlate(orders).exists()
-    return select(orders, _lines().label("lines"), _shipments().label("shipments"), late_event.label("has_late_event"))
+    return select(
+        orders,
+        _lines().label("lines"),
+        _shipments().label("shipments"),
+        newest_request().label("approval"),
+        late_event.label("has_late_event"),
+    )
 
 
 def _lines() -> ScalarSelect[Any]:
@@ -292,6 +300,7 @@ def _order(row: Row[Any]) -> OrderView:
         next_action=_next_action(row),
         shipments=tuple(_shipment(shipment) for shipment in row.shipments or ()),
         failure=FailureCode(row.failure_code) if row.failure_code and row.status in _FAILED else None,
+        approval=summary_of(row.approval),
         attention=asked,
         actions=asked.actions if asked else ACTIONS[AttentionReason.LATE_EVENT] if row.has_late_event else (),
         version=row.version,

@@ -20,15 +20,15 @@ class RiskFacts:
     What is known about an order when it is placed or changed.
 
     Attributes:
-        country: of the destination, ISO 3166-1 alpha-2.
-        most_units: of one article.
+        country: of the destination, ISO 3166-1 alpha-2; None: not known.
+        most_units: of one article; None: not known.
         first_order: the customer has placed none before; None: not known.
         orders_within_hour: of the customer, this one included; None: not known.
         unusual_address: it is not where the customer's parcels usually go; None: not known, or there is no usual one.
     """
 
-    country: str
-    most_units: int
+    country: str | None = None
+    most_units: int | None = None
     first_order: bool | None = None
     orders_within_hour: int | None = None
     unusual_address: bool | None = None
@@ -72,15 +72,21 @@ class RiskRules:
 
     def points(self, facts: RiskFacts) -> Iterator[tuple[str, int]]:
         """The points of each rule that applies, by its code."""
-        if facts.first_order:
-            yield "first_order", self.first_order
-        if facts.unusual_address:
-            yield "unusual_address", self.unusual_address
-        if _reaches(facts.orders_within_hour, self.orders_within_hour):
-            yield "orders_within_hour", _points(self.orders_within_hour)
-        if _reaches(facts.most_units, self.units_of_one_sku):
-            yield "units_of_one_sku", _points(self.units_of_one_sku)
-        yield "country", self.countries.get(facts.country, 0)
+        return ((code, points) for code, points in self._judged(facts) if points)
+
+    def not_judged(self, facts: RiskFacts) -> tuple[str, ...]:
+        """The codes of the rules that would have to know more."""
+        return tuple(code for code, points in self._judged(facts) if points is None)
+
+    def _judged(self, facts: RiskFacts) -> Iterator[tuple[str, int | None]]:
+        yield "first_order", _points_if(facts.first_order, self.first_order)
+        yield "unusual_address", _points_if(facts.unusual_address, self.unusual_address)
+        yield "orders_within_hour", _points_from(facts.orders_within_hour, self.orders_within_hour)
+        yield "units_of_one_sku", _points_from(facts.most_units, self.units_of_one_sku)
+        if facts.country is None:
+            yield "country", None if self.countries else 0
+        else:
+            yield "country", self.countries.get(facts.country, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +124,8 @@ class Policy:
     The rules of one version; `levels` go from low to high.
 
     A total in a currency without thresholds is turned into `base_currency` by `rates` (base units for one unit),
-    rounded up to the next minor unit; without a rate it needs the first level that has thresholds.
+    rounded up to the next minor unit; without a rate it needs the first level that has thresholds. What costs nothing
+    needs nobody's approval, whatever the risk; it can still be refused.
     """
 
     version: str
@@ -130,9 +137,9 @@ class Policy:
 
     def assess(self, total: Money, facts: RiskFacts) -> Assessment:
         """Whose approval an order of this total needs, and why."""
-        points = {rule: number for rule, number in self.risk.points(facts) if number}
+        points = dict(self.risk.points(facts))
         score = sum(points.values())
-        forced = {rule.role for rule in self.risk.forced if score >= rule.score}
+        forced = {rule.role for rule in self.risk.forced if total.amount and score >= rule.score}
         reasons = self._by_amount(total)
         levels = []
         for rule in self.levels:
@@ -142,16 +149,19 @@ class Policy:
         refused = self.risk.refuse_from is not None and score >= self.risk.refuse_from
         return Assessment(plan=replace(self.plan, levels=tuple(levels)), score=score, points=points, refused=refused)
 
+    def compared(self, total: Money) -> Money | None:
+        """What is compared with the thresholds; None: nothing is known of its currency."""
+        if total.currency == self.base_currency or any(total.currency in rule.thresholds for rule in self.levels):
+            return total
+        return self._in_base(total) if total.currency in self.rates else None
+
     def _by_amount(self, total: Money) -> dict[str, tuple[str, ...]]:
         """The levels its amount asks for, with the reason; nothing is free in every currency."""
         rules = [rule for rule in self.levels if rule.thresholds]
         if not total.amount or not rules:
             return {}
-        if any(total.currency in rule.thresholds for rule in rules):
-            worth = total
-        elif total.currency in self.rates:
-            worth = self._in_base(total)
-        else:
+        worth = self.compared(total)
+        if worth is None:
             return {rules[0].level.role: (NO_RATE,)}
         return {
             rule.level.role: (AMOUNT,)
@@ -165,12 +175,18 @@ class Policy:
         return Money(-(-minor.numerator // minor.denominator), self.base_currency)
 
 
-def _reaches(number: int | None, rule: AtLeast | None) -> bool:
-    return number is not None and rule is not None and number >= rule.number
+def _points_if(applies: bool | None, points: int) -> int | None:
+    """None: it is not known whether the rule applies."""
+    if not points:
+        return 0
+    return None if applies is None else points * applies
 
 
-def _points(rule: AtLeast | None) -> int:
-    return rule.points if rule else 0
+def _points_from(number: int | None, rule: AtLeast | None) -> int | None:
+    """None: it is not known whether the rule applies."""
+    if rule is None:
+        return 0
+    return None if number is None else rule.points * (number >= rule.number)
 
 
 NOBODY_IS_ASKED = Policy(version="none", base_currency="USD", levels=(), plan=Plan(policy="none", mode=Mode.SEQUENTIAL))

@@ -27,8 +27,9 @@ def approval_id_for(order_id: OrderId, n: int) -> UUID:
     return uuid5(order_id, f"approval:{n}")
 
 
-def update_id_for(operation: str, order_id: OrderId, caller: str, idempotency_key: str) -> str:
+def update_id_for(operation: str, subject: UUID, caller: str, idempotency_key: str) -> str:
     """
-    The id of the change a caller's key stands for: the same key asks for the same change of an order only once.
+    The id of the change a caller's key stands for: the same key asks for the same change of an order, or of a request
+    for approval, only once.
     """
-    return f"{operation}:{uuid5(uuid5(order_id, caller), idempotency_key)}"
+    return f"{operation}:{uuid5(uuid5(subject, caller), idempotency_key)}"

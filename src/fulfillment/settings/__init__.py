@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fulfillment.domain.identity import ROLE_FORM, Scope, is_role
 from fulfillment.domain.keyring import Key, parse_keys
+from fulfillment.settings.approvals import Approvals
 from fulfillment.settings.providers import STRIPE, AllCarriers, Payments
 from fulfillment.settings.values import Duration, Port, Section
 
@@ -344,6 +345,7 @@ class Settings(DatabaseOnly):
     internal: Internal = Internal()
     worker: Worker = Worker()
     orders: Orders = Orders()
+    approvals: Approvals = Approvals()
     payments: Payments
     carriers: AllCarriers
     jwt: Jwt | None = None

@@ -147,6 +147,84 @@ _OPERATION = {
     "created_at": _ACCEPTED,
     "updated_at": _UPDATED,
 }
+_APPROVAL_ID = "0b7d2f7e-9a56-5f0c-8f0e-5f2f3f0a1c11"
+_LEVEL = {
+    "level": "manager",
+    "role": "manager",
+    "roles": ["manager"],
+    "status": "approved",
+    "quorum": 1,
+    "votes": 1,
+    "missing": 0,
+    "reasons": ["amount"],
+    "opened_at": _UPDATED,
+    "escalated_to": None,
+}
+_LEVELS = [_LEVEL, {**_LEVEL, "level": "director", "role": "director", "roles": ["director"], "status": "open"}]
+_LEVELS[1] |= {"votes": 0, "missing": 1}
+_APPROVAL: dict[str, Any] = {
+    "id": _APPROVAL_ID,
+    "order_id": _ORDER_ID,
+    "n": 1,
+    "status": "pending",
+    "total": _euros(1250000),
+    "customer_id": "C-1007",
+    "requested_by": "grace",
+    "policy": "2026-11",
+    "mode": "sequential",
+    "levels": _LEVELS,
+    "waiting_for": ["director"],
+    "requested_at": _UPDATED,
+    "due_at": "2026-11-29T10:15:31.402000Z",
+    "expires_at": "2026-12-06T10:15:31.402000Z",
+    "closed_at": None,
+    "version": 2,
+    "links": {
+        "self": f"/v1/approvals/{_APPROVAL_ID}",
+        "order": _ORDER_PATH,
+        "decisions": f"/v1/approvals/{_APPROVAL_ID}/decisions",
+    },
+}
+_SPOKEN = {"level": "manager", "decision": "approve", "approval": _APPROVAL_ID, "n": 1, "status": "pending"}
+_WHOLE_APPROVAL = {
+    **_APPROVAL,
+    "risk": {"score": 10, "points": {"first_order": 10}},
+    "votes": [
+        {
+            "level": "manager",
+            "decision": "approve",
+            "actor": "key:mia",
+            "on_behalf_of": None,
+            "comment": "within the budget",
+            "state": "counted",
+            "at": "2026-11-22T11:00:00Z",
+        }
+    ],
+    "events": [
+        {
+            "sequence": 4,
+            "kind": "approval_decided",
+            "actor": "key:mia",
+            "at": "2026-11-22T11:00:00Z",
+            "data": _SPOKEN,
+        }
+    ],
+}
+_ASKED = {
+    "id": _APPROVAL_ID,
+    "status": "pending",
+    "waiting_for": ["director"],
+    "since": _UPDATED,
+    "due_at": "2026-11-29T10:15:31.402000Z",
+}
+_DELEGATED = {"delegate": "key:ada", "from": "2026-12-21T00:00:00Z", "until": "2027-01-04T00:00:00Z"}
+_DELEGATION = {
+    "id": "0b6e4b52-6a3e-4c0e-9f3b-1d2c3b4a5f60",
+    "delegator": "key:grace",
+    "roles": ["manager"],
+    **_DELEGATED,
+    "revoked_at": None,
+}
 _PARCEL = {"tracking_number": "SBX-4T7KQ2", "reference": _ORDER_ID, "occurred_at": "2026-11-23T08:30:00Z"}
 _DISPUTED = {"payment": "auth_8Zq1", "reference": _ORDER_ID, "occurred_at": "2026-12-20T14:05:00Z"}
 
@@ -169,10 +247,19 @@ REQUESTS: Mapping[str, Named] = {
         "retry": {"reason": "the provider is back"},
         "it happened": {"reason": "seen at the provider", "provider_reference": "auth_8Zq1"},
     },
+    "decideApproval": {
+        "yes": {"decision": "approve", "comment": "within the budget"},
+        "no": {"decision": "reject", "comment": "ask for another offer first"},
+        "for somebody else": {"decision": "approve", "level": "director", "on_behalf_of": "key:dora"},
+    },
+    "reassignApproval": {
+        "vp instead": {"level": "director", "role": "vp", "reason": "both directors are away"},
+    },
     "recoverOrder": {
         "go on": {"reason": "its workflow was terminated by mistake"},
         "undo": {"reason": "the customer gave up", "undo": True},
     },
+    "putDelegation": {"all roles": _DELEGATED, "one role": {**_DELEGATED, "roles": ["manager"]}},
     "putArticle": {"counted": {"on_hand": 120, "name": "Kettle"}},
     "adjustArticle": {
         "goods came": {"delta": 20, "reason": "delivery 4711"},
@@ -193,6 +280,7 @@ ANSWERS: Mapping[tuple[str, str], Named] = {
     ("getOrder", "200"): {
         "paid": _PAID,
         "the customer must act": _WAITS_FOR_CUSTOMER,
+        "waits for people": {**_PLACED, "status": "awaiting_approval", "approval": _ASKED},
         "needs attention": {**_PAID, "status": "needs_attention", "attention": _QUESTION, "actions": _BUTTONS},
     },
     ("listOrders", "200"): {"last page": _page(_PAID)},
@@ -215,6 +303,17 @@ ANSWERS: Mapping[tuple[str, str], Named] = {
     ("recoverOrder", "202"): {"goes on": {**_PAID, "status": "processing", "version": 5}},
     ("recoverOrder", "200"): {"has ended": _CANCELLED},
     ("listAttention", "200"): {"one question": _page({"order_id": _ORDER_ID, **_QUESTION, "actions": _BUTTONS})},
+    ("listApprovals", "200"): {"one waits": _page(_APPROVAL)},
+    ("getApproval", "200"): {"director is missing": _WHOLE_APPROVAL},
+    ("decideApproval", "200"): {
+        "more is needed": {"status": "pending", "missing": [{"level": "director", "votes": 1}]},
+        "the last yes": {"status": "approved", "missing": []},
+    },
+    ("withdrawDecision", "200"): {"as before": {"status": "pending", "missing": [{"level": "director", "votes": 1}]}},
+    ("reassignApproval", "200"): {"vp": {"status": "pending", "missing": [{"level": "director", "votes": 1}]}},
+    ("putDelegation", "200"): {"valid for two weeks": _DELEGATION},
+    ("listDelegations", "200"): {"given": _page(_DELEGATION)},
+    ("revokeDelegation", "200"): {"revoked": {**_DELEGATION, "revoked_at": "2026-12-23T08:15:00Z"}},
     ("listArticles", "200"): {"first page": _page(_ARTICLE, next_cursor="IktFVFRMRS0xIg")},
     ("getArticle", "200"): {"kettle": _ARTICLE},
     ("putArticle", "200"): {"corrected": {**_ARTICLE, "version": 5}},

@@ -65,7 +65,7 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
 
 _LIMITS = ("RateLimit", "RateLimit-Policy")
 _OF_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
-_VERSIONED = ("OrderOut", "ArticleOut")
+_VERSIONED = ("OrderOut", "ArticleOut", "ApprovalRequestOut")
 _BY_PARAMETER = {"Idempotency-Key": "Idempotency-Replayed", "Prefer": "Preference-Applied"}
 
 

@@ -8,6 +8,8 @@ from typing import Any
 _ORDER = {"order_id": "$response.body#/id"}
 _SKU = {"sku": "$response.body#/sku"}
 _LISTED_ORDER = {"order_id": "$response.body#/items/0/id"}
+_APPROVAL = {"approval_id": "$response.body#/id"}
+_LISTED_APPROVAL = {"approval_id": "$response.body#/items/0/id"}
 _LISTED_SKU = {"sku": "$response.body#/items/0/sku"}
 
 _TO: Mapping[str, tuple[str, Mapping[str, str], str]] = {
@@ -24,6 +26,10 @@ _TO: Mapping[str, tuple[str, Mapping[str, str], str]] = {
         {"order_id": "$response.body#/items/0/order_id", "name": "$response.body#/items/0/actions/0/name"},
         "The first answer to the first question of the page.",
     ),
+    "ReadListedApproval": ("getApproval", _LISTED_APPROVAL, "The first approval of the page."),
+    "Decide": ("decideApproval", _APPROVAL, "Say yes or no."),
+    "Withdraw": ("withdrawDecision", _APPROVAL, "Take the own vote back."),
+    "Reassign": ("reassignApproval", _APPROVAL, "Let another role decide."),
     "ReadArticle": ("getArticle", _SKU, "The article as it is now."),
     "Adjust": ("adjustArticle", _SKU, "Pieces more or less."),
     "ReadMovements": ("listMovements", _SKU, "How the figures of the article came about."),
@@ -50,6 +56,8 @@ _FROM: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("putOrderAddress", "200"): _CHANGED,
     ("listOrders", "200"): ("ReadListedOrder",),
     ("listAttention", "200"): ("AnswerListed",),
+    ("listApprovals", "200"): ("ReadListedApproval",),
+    ("getApproval", "200"): ("Decide", "Withdraw", "Reassign"),
     ("putArticle", "201"): _ARTICLE,
     ("putArticle", "200"): _ARTICLE,
     ("getArticle", "200"): _ARTICLE[1:],

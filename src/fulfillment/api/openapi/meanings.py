@@ -68,6 +68,18 @@ payment.capture_failed: money that was taken is not going to arrive
 payment.authorization_expired: the money is not set aside any more
 payment.disputed: the customer asks their bank for the money back
 """
+_APPROVALS = """
+pending: people are being asked
+approved: everybody who was needed said yes
+rejected: somebody said no
+expired: nobody decided in time
+void: nobody needs it any more; the order was cancelled, or changed and asks anew
+"""
+_VOTES = """
+approve: yes
+reject: no; ends the approval at once
+abstain: neither; counts for nothing, but is on record
+"""
 _SHIPMENTS = """
 booked: a label is made, the carrier has yet to pick it up
 in_transit: it is on its way
@@ -96,6 +108,8 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "Action": _read(_ACTIONS),
     "ParcelEvent": _read(_PARCELS),
     "PaymentEvent": _read(_PAYMENT_NEWS),
+    "ApprovalStatus": _read(_APPROVALS),
+    "Vote": _read(_VOTES),
     "ShipmentStatus": _read(_SHIPMENTS),
     "MovementKind": _read(_MOVEMENTS),
 }
@@ -109,6 +123,8 @@ _INTRODUCTIONS = {
     "Action": "An answer of an operator.",
     "ParcelEvent": "What happened to a parcel.",
     "PaymentEvent": "What happened to a payment.",
+    "ApprovalStatus": "Where an approval stands.",
+    "Vote": "What one person says.",
     "ShipmentStatus": "Where a parcel is.",
     "MovementKind": "Why the figures of an article changed.",
 }

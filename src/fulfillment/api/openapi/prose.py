@@ -34,6 +34,7 @@ you do not know, and treat an unknown code by its status.
 _TAGS: Mapping[str, str] = {
     "orders": "Place orders, follow them and change them.",
     "operators": "What needs a person: questions about orders, and the answers to them.",
+    "approvals": "Who is asked before an order goes on, and what they say.",
     "inventory": "Articles, their stock, and how it came about.",
     "carriers": "Where carriers tell what happened to parcels.",
     "payment providers": "Where payment providers tell what happened to payments.",

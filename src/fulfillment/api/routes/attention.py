@@ -13,7 +13,7 @@ from starlette.responses import Response
 from fulfillment.api.access import GuardedRoute, requires
 from fulfillment.api.changes import Request
 from fulfillment.api.cursors import CursorCodec
-from fulfillment.api.dependencies import NoQuery, Resources
+from fulfillment.api.dependencies import Caller, NoQuery, Resources
 from fulfillment.api.openapi.refusals import problems
 from fulfillment.api.pages import answer, page
 from fulfillment.api.routes.changes import CHANGE, change_request, changed
@@ -45,13 +45,14 @@ async def act_on_order(
     request: Annotated[Request, Depends(change_request)],
     name: Annotated[Action, Path(description="One of the `actions` of the order.", examples=["retry"])],
     body: ActionBody,
+    caller: Caller,
     resources: Resources,
     _: NoQuery,
 ) -> Response:
     """
     One of the `actions` of an order that needs attention. The answer is written down, then the order goes on.
     """
-    return changed(await resources.changes.act(request, name, body), 202)
+    return changed(await resources.changes.act(request, name, body), 202, caller)
 
 
 @router.get(

@@ -16,7 +16,7 @@ from fulfillment.api.pages import answer
 from fulfillment.api.schemas.changes import CancelBody, LinesBody
 from fulfillment.api.schemas.order_views import OrderOut
 from fulfillment.api.schemas.orders import AddressBody, PaymentBody
-from fulfillment.domain.identity import Scope
+from fulfillment.domain.identity import Principal, Scope
 from fulfillment.domain.orders import OrderStatus
 
 router = APIRouter(tags=["orders"], route_class=GuardedRoute)
@@ -34,12 +34,12 @@ async def change_request(order_id: OrderIdInPath, caller: Caller, key: GivenKey,
     return Request(order_id=order_id, caller=caller.id, key=key, versions=versions)
 
 
-def changed(outcome: Outcome, status: int) -> Response:
-    """The order after a change."""
+def changed(outcome: Outcome, status: int, caller: Principal) -> Response:
+    """The order after a change, as its caller may see it."""
     headers = {"ETag": entity_tag(outcome.order.version)}
     if outcome.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return answer(OrderOut.of(outcome.order), status, headers)
+    return answer(OrderOut.of(outcome.order, caller), status, headers)
 
 
 @router.post(
@@ -56,14 +56,18 @@ def changed(outcome: Outcome, status: int) -> Response:
 )
 @requires(Scope.ORDERS_CHANGE)
 async def cancel_order(
-    request: Annotated[Request, Depends(change_request)], body: CancelBody, resources: Resources, _: NoQuery
+    request: Annotated[Request, Depends(change_request)],
+    body: CancelBody,
+    caller: Caller,
+    resources: Resources,
+    _: NoQuery,
 ) -> Response:
     """
     From the answer on nothing more is done for the order, and what happened is undone; the status follows. Possible
     until the parcel is picked up, and in `needs_attention` where `actions` has `cancel`.
     """
     outcome = await resources.changes.cancel(request, body.reason)
-    return changed(outcome, 200 if outcome.order.status is OrderStatus.CANCELLED else 202)
+    return changed(outcome, 200 if outcome.order.status is OrderStatus.CANCELLED else 202, caller)
 
 
 @router.post(
@@ -80,13 +84,14 @@ async def pay_order(
     request: Annotated[Request, Depends(change_request)],
     body: PaymentBody,
     _key: IdempotencyKey,
+    caller: Caller,
     resources: Resources,
     _: NoQuery,
 ) -> Response:
     """
     The card an `awaiting_payment` order waits for. Repeating the request with its key charges nothing twice.
     """
-    return changed(await resources.changes.pay(request, body), 202)
+    return changed(await resources.changes.pay(request, body), 202, caller)
 
 
 @router.put(
@@ -99,13 +104,17 @@ async def pay_order(
 )
 @requires(frozenset({Scope.ORDERS_CHANGE, Scope.ORDERS_PLACE}))
 async def put_lines(
-    request: Annotated[Request, Depends(change_request)], body: LinesBody, resources: Resources, _: NoQuery
+    request: Annotated[Request, Depends(change_request)],
+    body: LinesBody,
+    caller: Caller,
+    resources: Resources,
+    _: NoQuery,
 ) -> Response:
     """
     All of them, while the order is not paid. The answer comes once the stock is held anew; a refusal changes nothing.
     """
     lines = tuple(line.to_line() for line in body.lines)
-    return changed(await resources.changes.amend(request, lines), 200)
+    return changed(await resources.changes.amend(request, lines), 200, caller)
 
 
 @router.put(
@@ -118,9 +127,13 @@ async def put_lines(
 )
 @requires(Scope.ORDERS_CHANGE, customers=False)
 async def put_address(
-    request: Annotated[Request, Depends(change_request)], body: AddressBody, resources: Resources, _: NoQuery
+    request: Annotated[Request, Depends(change_request)],
+    body: AddressBody,
+    caller: Caller,
+    resources: Resources,
+    _: NoQuery,
 ) -> Response:
     """
     Possible until the parcel is being booked. The whole address is replaced.
     """
-    return changed(await resources.changes.readdress(request, body.to_address()), 200)
+    return changed(await resources.changes.readdress(request, body.to_address()), 200, caller)

@@ -75,7 +75,7 @@ async def place_order(
         order = await _settled(resources, acceptance, wait)
         if order:
             headers["ETag"] = entity_tag(order.version)
-            return answer(OrderOut.of(order), 200, headers)
+            return answer(OrderOut.of(order, caller), 200, headers)
     return answer(acceptance.receipt, 202, headers)
 
 
@@ -90,6 +90,7 @@ async def place_order(
 @requires(Scope.ORDERS_READ)
 async def get_order(
     order_id: OrderIdInPath,
+    caller: Caller,
     resources: Resources,
     _: NoQuery,
     if_none_match: IfNoneMatch = None,
@@ -101,7 +102,7 @@ async def get_order(
     headers = {"ETag": entity_tag(order.version)}
     if matches_entity_tag(if_none_match, order.version):
         return Response(status_code=304, headers=headers)
-    return answer(OrderOut.of(order), 200, headers)
+    return answer(OrderOut.of(order, caller), 200, headers)
 
 
 @router.get(
@@ -122,7 +123,8 @@ async def list_orders(query: Annotated[OrderQuery, Query()], caller: Caller, res
         return answer(Page[OrderOut](items=[], next_cursor=None))
     async with resources.database.statement() as connection:
         rows = await views.newest_orders(connection, wanted, before=before, limit=query.limit + 1)
-    return answer(page(rows, query.limit, OrderOut.of, _ORDERS, lambda order: (order.accepted_at, order.id)))
+    shown = page(rows, query.limit, lambda order: OrderOut.of(order, caller), _ORDERS, _position)
+    return answer(shown)
 
 
 @router.get(
@@ -184,3 +186,7 @@ async def _settled(resources: ApiResources, acceptance: Acceptance, wait: timede
         if not is_outage(error):
             raise
         return None
+
+
+def _position(order: OrderView) -> tuple[datetime, UUID]:
+    return order.accepted_at, order.id

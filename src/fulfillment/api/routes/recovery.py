@@ -41,4 +41,4 @@ async def recover_order(
     resume = Resume(actor=caller.id, reason=body.reason, undo=body.undo)
     recovered = await resources.recovery.recover(order_id, resume)
     headers = {"ETag": entity_tag(recovered.order.version)}
-    return answer(OrderOut.of(recovered.order), 202 if recovered.is_taken_over else 200, headers)
+    return answer(OrderOut.of(recovered.order, caller), 202 if recovered.is_taken_over else 200, headers)

@@ -75,6 +75,7 @@ Text40 = Annotated[str, _trimmed(40), _Storable]
 Text100 = Annotated[str, _trimmed(100), _Storable, _Printed]
 Text200 = Annotated[str, _trimmed(200), _Storable, _Printed]
 Text500 = Annotated[str, _trimmed(500), _Storable, _Printed]
+Text1000 = Annotated[str, _trimmed(1000), _Storable, _Printed]
 
 # Named types are components of their own in the OpenAPI document: the long lists stand there once.
 Currency = TypeAliasType(

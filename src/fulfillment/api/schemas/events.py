@@ -35,7 +35,8 @@ class EventOut(View):
     ]
     at: datetime
     data: dict[str, Any]
-    """What else is known of it, depending on its kind. A caller bound to a customer sees no `reason` but its own."""
+    """What else is known of it, depending on its kind. A caller bound to a customer sees no `reason` but its
+    own, and of approvals only their id, number and status."""
 
     @classmethod
     def of(cls, event: EventView, caller: Principal) -> Self:
@@ -44,11 +45,31 @@ class EventOut(View):
         return cls.model_validate(shown, from_attributes=True)
 
 
+# Who is asked, who said what on behalf of whom, and what had to be reminded: how a company decides is its own business.
+_ABOUT_PEOPLE = frozenset(
+    {
+        EventKind.APPROVAL_REQUESTED,
+        EventKind.APPROVAL_REMINDED,
+        EventKind.APPROVAL_DECIDED,
+        EventKind.APPROVAL_ESCALATED,
+        EventKind.APPROVAL_REASSIGNED,
+        EventKind.APPROVAL_EXPIRED,
+        EventKind.DECISION_REFUSED,
+        EventKind.DECISION_WITHDRAWN,
+        EventKind.ORDER_APPROVED,
+    }
+)
+_OF_APPROVALS = ("approval", "n", "status")
+
+
 def _for_customer(event: EventView, caller: Principal) -> EventView:
     """Who works on an order may be a person, and the reasons they give are for each other."""
     if event.actor == caller.id:
         return event
-    data = {name: value for name, value in event.data.items() if name != "reason"}
+    if event.kind in _ABOUT_PEOPLE:
+        data = {name: event.data[name] for name in _OF_APPROVALS if name in event.data}
+    else:
+        data = {name: value for name, value in event.data.items() if name != "reason"}
     return replace(event, actor=event.actor if _is_no_caller(event.actor) else OPERATOR, data=data)
 
 

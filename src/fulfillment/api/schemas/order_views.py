@@ -3,7 +3,7 @@ What callers are told about orders.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -11,10 +11,13 @@ from pydantic import Field
 
 from fulfillment.api.schemas.common import MoneyView, View, extensible
 from fulfillment.contracts.orders import Line, StartOrder
+from fulfillment.db.approval_records import ApprovalSummary
 from fulfillment.db.questions import AttentionView
 from fulfillment.db.views import AcceptedOrder, OperationView, OrderView
 from fulfillment.domain import payments
+from fulfillment.domain.approvals import ApprovalStatus
 from fulfillment.domain.attention import Action
+from fulfillment.domain.identity import Principal
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind, OperationState
@@ -128,12 +131,30 @@ class ShipmentOut(View):
 
 
 class ApprovalOut(View):
-    """Who has to agree before the order goes on."""
+    """Who has to agree, or had to, before the order goes on: the newest approval of the order."""
 
     id: str
-    status: str
+    status: Annotated[str, Field(json_schema_extra=extensible(ApprovalStatus))]
     waiting_for: list[str]
-    """Roles of which somebody has yet to agree."""
+    """Roles of which somebody has yet to agree. Callers bound to a customer are not told."""
+    since: datetime
+    """When they were asked."""
+    due_at: datetime | None
+    """
+    When somebody higher is asked, or it ends; null once it is closed. Callers bound to a customer are not told.
+    """
+
+    @classmethod
+    def of(cls, approval: ApprovalSummary, caller: Principal) -> Self:
+        """How a company decides, and how fast, is its own business: customers learn that it does, and since when."""
+        is_customer = caller.customer_id is not None
+        return cls(
+            id=str(approval.id),
+            status=approval.status,
+            waiting_for=[] if is_customer else list(approval.waiting_for),
+            since=approval.since.astimezone(UTC),
+            due_at=None if is_customer or approval.due_at is None else approval.due_at.astimezone(UTC),
+        )
 
 
 class FailureOut(View):
@@ -204,7 +225,7 @@ class OrderOut(View):
     shipments: list[ShipmentOut]
     """The parcels, oldest first."""
     approval: ApprovalOut | None
-    """Null: nobody is asked."""
+    """Null: nobody was ever asked."""
     failure: FailureOut | None
     """Null unless the order ended without a delivery."""
     attention: AttentionOut | None
@@ -217,7 +238,8 @@ class OrderOut(View):
     updated_at: datetime
 
     @classmethod
-    def of(cls, order: OrderView) -> Self:
+    def of(cls, order: OrderView, caller: Principal) -> Self:
+        """What this caller is told."""
         return cls(
             id=order.id,
             status=order.status,
@@ -231,7 +253,7 @@ class OrderOut(View):
             metadata=dict(order.metadata),
             payment=_payment(order),
             shipments=[ShipmentOut.model_validate(shipment, from_attributes=True) for shipment in order.shipments],
-            approval=None,
+            approval=ApprovalOut.of(order.approval, caller) if order.approval else None,
             failure=FailureOut(code=order.failure, message=order.failure.message) if order.failure else None,
             attention=AttentionOut.of(order.attention) if order.attention else None,
             actions=order_actions(order.id, order.actions),
@@ -272,6 +294,7 @@ def unwritten_order(start: StartOrder) -> OrderView:
         next_action=None,
         shipments=(),
         failure=None,
+        approval=None,
         attention=None,
         actions=(),
         version=0,

@@ -73,16 +73,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("order_id", "n", name=op.f("uq_approvals_order_id_n")),
     )
     op.create_index("ix_approvals_status_requested_at_id", "approvals", ["status", "requested_at", "id"], unique=False)
+    op.create_index("ix_approvals_requested_at_id", "approvals", ["requested_at", "id"], unique=False)
+    op.create_index(
+        "ix_approvals_waiting_for",
+        "approvals",
+        ["waiting_for"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_where=sa.text("status = 'pending'"),
+    )
     op.create_index(
         "uq_approvals_pending", "approvals", ["order_id"], unique=True, postgresql_where=sa.text("status = 'pending'")
     )
     op.create_table(
         "approval_votes",
+        sa.Column("approval_id", sa.Uuid(), nullable=False),
         sa.Column(
             "key", sa.Text(), nullable=False, comment="id of the Update: a repeat of the request is recognised by it"
         ),
-        sa.Column("approval_id", sa.Uuid(), nullable=False),
-        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=True, comment="unknown where the vote was refused"),
         sa.Column("vote", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("on_behalf_of", sa.Text(), nullable=True),
@@ -92,15 +101,19 @@ def upgrade() -> None:
         sa.Column("refusal", sa.Text(), nullable=True, comment="code of the refusal, when refused"),
         sa.Column("fingerprint", sa.Text(), nullable=False, comment="HMAC of the accepted body"),
         sa.Column("fingerprint_key", sa.Text(), nullable=False),
-        sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="what the voter was told"),
+        sa.Column(
+            "result",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+            comment="what the voter was told; nothing, when refused",
+        ),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["approval_id"], ["approvals.id"], name=op.f("fk_approval_votes_approval_id_approvals")
         ),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_approval_votes")),
+        sa.PrimaryKeyConstraint("approval_id", "key", name=op.f("pk_approval_votes")),
     )
-    op.create_index("ix_approval_votes_approval_id", "approval_votes", ["approval_id"], unique=False)
     op.create_index(
         "uq_approval_votes_actor",
         "approval_votes",
@@ -115,6 +128,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state = 'counted'"),
     )
+    op.create_index("ix_orders_customer_id_accepted_at", "orders", ["customer_id", "accepted_at"], unique=False)
     op.add_column(
         "orders",
         sa.Column(
@@ -150,13 +164,20 @@ def downgrade() -> None:
     op.drop_column("orders", "approved_currency")
     op.drop_column("orders", "approved_total")
     op.drop_column("orders", "payment_paused_at")
+    op.drop_index("ix_orders_customer_id_accepted_at", table_name="orders")
     op.drop_index(
         "uq_approval_votes_on_behalf_of", table_name="approval_votes", postgresql_where=sa.text("state = 'counted'")
     )
     op.drop_index("uq_approval_votes_actor", table_name="approval_votes", postgresql_where=sa.text("state = 'counted'"))
-    op.drop_index("ix_approval_votes_approval_id", table_name="approval_votes")
     op.drop_table("approval_votes")
     op.drop_index("uq_approvals_pending", table_name="approvals", postgresql_where=sa.text("status = 'pending'"))
+    op.drop_index(
+        "ix_approvals_waiting_for",
+        table_name="approvals",
+        postgresql_using="gin",
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.drop_index("ix_approvals_requested_at_id", table_name="approvals")
     op.drop_index("ix_approvals_status_requested_at_id", table_name="approvals")
     op.drop_table("approvals")
     op.drop_index("ix_delegations_delegate", table_name="delegations")

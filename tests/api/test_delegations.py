@@ -1,0 +1,205 @@
+"""
+`/v1/delegations`: who may decide for whom, and for how long.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from fulfillment.db import delegations, principals
+from fulfillment.db.engine import Database
+from fulfillment.domain.approvals import Authority
+from fulfillment.domain.identity import Scope
+from tests.fixtures.identity import a_caller, calling
+
+PATH = "/v1/delegations"
+JWT = "jwt:https://issuer.example#ada"
+FROM, UNTIL = "2026-12-01T00:00:00Z", "2026-12-15T00:00:00Z"
+TIMES = {"from": FROM, "until": UNTIL}
+
+
+@pytest.fixture
+async def boss(api: httpx2.AsyncClient, database: Database) -> httpx2.AsyncClient:
+    """Somebody with two roles to lend."""
+    return calling(api, await a_caller(database, "boss", Scope.APPROVALS_DECIDE, roles=("director", "manager")))
+
+
+@pytest.fixture
+async def ada(api: httpx2.AsyncClient, database: Database) -> httpx2.AsyncClient:
+    """Somebody who may decide, and has no role of their own."""
+    return calling(api, await a_caller(database, "ada", Scope.APPROVALS_DECIDE))
+
+
+async def put(caller: httpx2.AsyncClient, delegate: str = "key:ada", **changes: Any) -> httpx2.Response:
+    return await caller.put(PATH, json={"delegate": delegate, **TIMES, **changes})
+
+
+async def listed(caller: httpx2.AsyncClient, direction: str, **parameters: Any) -> list[dict[str, Any]]:
+    answer = await caller.get(PATH, params={"direction": direction, **parameters})
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+def wrong(answer: httpx2.Response) -> tuple[int, list[str]]:
+    """The status, and the fields it names."""
+    return answer.status_code, [error["field"] for error in answer.json().get("errors", [])]
+
+
+async def test_both_sides_see_a_delegation(boss: httpx2.AsyncClient, ada: httpx2.AsyncClient) -> None:
+    given = await put(boss)
+
+    assert given.status_code == 200
+    assert given.json() == {
+        "id": given.json()["id"],
+        "delegator": "key:boss",
+        "delegate": "key:ada",
+        "roles": ["director", "manager"],
+        "from": FROM,
+        "until": UNTIL,
+        "revoked_at": None,
+    }
+    assert await listed(boss, "given") == await listed(ada, "received") == [given.json()]
+    assert await listed(boss, "received") == await listed(ada, "given") == []
+
+
+async def test_times_may_have_any_zone_and_are_answered_in_utc(
+    boss: httpx2.AsyncClient, ada: httpx2.AsyncClient
+) -> None:
+    given = await put(boss, **{"from": "2026-12-01T09:00:00+02:00", "until": "2026-12-01T09:00:01+01:00"})
+
+    assert (given.json()["from"], given.json()["until"]) == ("2026-12-01T07:00:00Z", "2026-12-01T08:00:01Z")
+
+
+@pytest.mark.usefixtures("ada")
+async def test_the_same_again_changes_nothing_and_another_takes_its_place(boss: httpx2.AsyncClient) -> None:
+    first, again = await put(boss), await put(boss)
+    other = await put(boss, roles=["manager"], until="2026-12-16T00:00:00Z")
+
+    assert again.json() == first.json()
+    assert other.json() == {**first.json(), "roles": ["manager"], "until": "2026-12-16T00:00:00Z"}
+    assert await listed(boss, "given") == [other.json()]
+
+
+async def test_what_is_revoked_says_so_and_can_be_given_again(
+    boss: httpx2.AsyncClient, ada: httpx2.AsyncClient
+) -> None:
+    path = f"{PATH}/{(await put(boss)).json()['id']}"
+    revoked, again = await boss.delete(path), await boss.delete(path)
+
+    assert revoked.status_code == 200
+    assert datetime.fromisoformat(revoked.json()["revoked_at"]) - datetime.now(UTC) < timedelta(minutes=1)
+    assert again.json() == revoked.json()
+    assert await listed(ada, "received") == [revoked.json()]
+    assert (await put(boss)).json()["revoked_at"] is None
+
+
+async def test_only_the_delegator_and_operators_can_revoke(
+    api: httpx2.AsyncClient, boss: httpx2.AsyncClient, ada: httpx2.AsyncClient, database: Database
+) -> None:
+    path = f"{PATH}/{(await put(boss)).json()['id']}"
+    operator = calling(api, await a_caller(database, "operator", Scope.OPERATIONS))
+
+    refused = await ada.delete(path)
+    revoked = await operator.delete(path)
+
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    assert revoked.json()["revoked_at"] is not None
+
+
+@pytest.mark.parametrize("delegate", ["key:nobody", "key:old"])
+async def test_a_caller_that_is_not_there_cannot_be_a_delegate(
+    boss: httpx2.AsyncClient, database: Database, delegate: str
+) -> None:
+    await a_caller(database, "old")
+    async with database.transaction() as connection:
+        await principals.revoke(connection, "old")
+
+    assert wrong(await put(boss, delegate)) == (422, ["delegate"])
+    assert await listed(boss, "given") == []
+
+
+@pytest.mark.parametrize(
+    "delegate",
+    [
+        "",
+        "ada",
+        "key:",
+        "key:Ada",
+        "key:a b",
+        " key:ada",
+        "jwt:ada",
+        "jwt:#ada",
+        f"jwt:https://i#{'a' * 300}",
+        "jwt:i#ä",
+    ],
+)
+async def test_what_no_caller_can_be_called_is_no_delegate(boss: httpx2.AsyncClient, delegate: str) -> None:
+    assert wrong(await put(boss, delegate)) == (422, ["delegate"])
+
+
+async def test_nobody_delegates_to_themselves(boss: httpx2.AsyncClient) -> None:
+    assert wrong(await put(boss, "key:boss")) == (422, ["delegate"])
+
+
+@pytest.mark.parametrize(
+    ("times", "field"),
+    [
+        ({"until": FROM}, "until"),
+        ({"until": "2026-11-30T23:59:59Z"}, "until"),
+        ({"until": "2027-12-02T00:00:01Z"}, "until"),
+        ({"until": "2026-12-15T00:00:00"}, "until"),
+        ({"until": "2026-12-15"}, "until"),
+        ({"until": 1797292800}, "until"),
+        ({"from": "tomorrow"}, "from"),
+    ],
+)
+async def test_a_delegation_is_for_some_time_and_at_most_a_year(
+    boss: httpx2.AsyncClient, times: dict[str, Any], field: str
+) -> None:
+    assert wrong(await put(boss, JWT, **times)) == (422, [field])
+
+
+async def test_a_whole_leap_year_is_possible(boss: httpx2.AsyncClient) -> None:
+    assert (await put(boss, JWT, until="2027-12-02T00:00:00Z")).status_code == 200
+
+
+@pytest.mark.parametrize("roles", [["vp"], ["manager", "vp"], [], ["Manager"], "manager"])
+async def test_only_own_roles_can_be_delegated(boss: httpx2.AsyncClient, roles: object) -> None:
+    status, fields = wrong(await put(boss, JWT, roles=roles))
+
+    assert (status, fields[0].partition("[")[0]) == (422, "roles")
+
+
+async def test_roles_that_were_delegated_to_somebody_are_not_theirs_to_delegate(
+    boss: httpx2.AsyncClient, ada: httpx2.AsyncClient
+) -> None:
+    await put(boss, **{"from": "2026-01-01T00:00:00Z"})
+
+    assert wrong(await put(ada, JWT)) == (422, ["roles"])
+    assert wrong(await put(ada, JWT, roles=["manager"])) == (422, ["roles"])
+
+
+async def test_the_list_goes_on_where_a_page_ended(boss: httpx2.AsyncClient) -> None:
+    names = [f"jwt:i#{n}" for n in range(3)]
+    for name in names:
+        await put(boss, name)
+
+    first = (await boss.get(PATH, params={"limit": 2})).json()
+    rest = (await boss.get(PATH, params={"limit": 2, "cursor": first["next_cursor"]})).json()
+
+    assert [one["delegate"] for one in (*first["items"], *rest["items"])] == names
+    assert rest["next_cursor"] is None
+
+
+async def test_what_the_api_wrote_lends_its_roles(
+    boss: httpx2.AsyncClient, ada: httpx2.AsyncClient, database: Database
+) -> None:
+    await put(boss, roles=["director"])
+
+    async with database.statement() as connection:
+        (lent,) = await delegations.active_for(connection, "key:ada", datetime.fromisoformat(FROM))
+
+    assert lent == Authority(roles=frozenset({"director"}), on_behalf_of="key:boss")
