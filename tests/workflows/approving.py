@@ -15,6 +15,7 @@ from fulfillment.workflows.approval import ApprovalWorkflow
 from tests.fakes.activities import Script
 from tests.fakes.approvals import ApprovalRow, a_plan
 from tests.fakes.orders import an_order
+from tests.fixtures.waiting import until
 from tests.workflows.running import RunningOrders
 from tests.workflows.stories import Story, begun
 
@@ -48,12 +49,22 @@ class Approving:
     @property
     def handle(self) -> WorkflowHandle[ApprovalWorkflow, ApprovalResult]:
         """The workflow that was asked last."""
-        owner = self.script.requests(OPEN)[-1].owner
-        return self.order.orders.environment.client.get_workflow_handle_for(ApprovalWorkflow.run, owner)
+        client = self.order.orders.environment.client
+        return client.get_workflow_handle_for(ApprovalWorkflow.run, self._owners[-1])
+
+    @property
+    def _owners(self) -> list[str]:
+        """The workflows that were asked; a step that opens a request may be tried more than once."""
+        return list(dict.fromkeys(request.owner for request in self.script.requests(OPEN)))
 
     async def opened(self, times: int = 1) -> None:
         """Until a workflow owns the newest request, the first or another one."""
-        await self.rests(OPEN, times)
+
+        async def are_asked() -> bool:
+            return len(self._owners) >= times
+
+        await until(are_asked, seconds=10)
+        await self.rests(OPEN)
 
     async def rests(self, step: str = WRITE, times: int = 1) -> None:
         """Until the request has made of a step what it makes of it."""

@@ -326,8 +326,6 @@ async def test_what_the_customer_was_asked_to_pay_before_is_ended_after_the_appr
     await story.amend(MORE)
     approving = Approving(story)
     await approving.opened()
-    await story.tell("authorized")
-    await story.rests(PLACE)
     assert REVERSE not in script.steps
     script.asks_customer = False
     await approving.says("ada")
