@@ -128,4 +128,10 @@ def is_same_person(actor: str, named: str) -> bool:
     name of a key (`key:NAME`) or the subject of a token (`issuer#subject`) without what stands before it.
     """
     known, wanted = actor.casefold(), named.strip().casefold()
-    return wanted in {known, known.removeprefix("key:"), known.rpartition("#")[2]}
+    # The subject of a token may have a `#`, its issuer has none.
+    return wanted != "" and wanted in {
+        known,
+        known.removeprefix("key:"),
+        known.removeprefix("jwt:"),
+        known.partition("#")[2],
+    }
