@@ -98,6 +98,9 @@ orders = Table(
     ),
     Index("ix_orders_accepted_at_id", "accepted_at", "id"),
     Index("ix_orders_status_accepted_at", "status", "accepted_at"),
+    # Where the parcels of a customer usually go is asked for each new order: of the newest ones, however many there
+    # are.
+    Index("ix_orders_customer_id_accepted_at", "customer_id", "accepted_at"),
 )
 
 order_lines = Table(
@@ -292,6 +295,10 @@ approvals = Table(
     # An order waits for one request at a time.
     Index("uq_approvals_pending", "order_id", unique=True, postgresql_where=text("status = 'pending'")),
     Index("ix_approvals_status_requested_at_id", "status", "requested_at", "id"),
+    Index("ix_approvals_requested_at_id", "requested_at", "id"),
+    Index(
+        "ix_approvals_waiting_for", "waiting_for", postgresql_using="gin", postgresql_where=text("status = 'pending'")
+    ),
 )
 
 approval_votes = Table(
