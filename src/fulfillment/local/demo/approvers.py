@@ -13,6 +13,7 @@ from fulfillment.local.demo.progress import Board, Progress
 from fulfillment.local.demo.service import Refused
 
 _LOOK_EVERY = 0.5
+
 PEOPLE = {name: Approver(min(roles, default=Approver.DEPUTY)) for name, roles in APPROVERS.items()}
 """Every approver's key, and in which part they decide; from low to high."""
 
