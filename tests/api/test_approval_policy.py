@@ -65,7 +65,7 @@ async def test_the_whole_policy_is_shown_with_its_version(api: httpx2.AsyncClien
                 "role": "director",
                 "quorum": 2,
                 "from": {"USD": 1_000_000, "JPY": 1_500_000},
-                "escalates_to": "fraud-desk",
+                "escalates_to": None,
                 **times,
             },
             {"role": "fraud-desk", "quorum": 1, "from": {}, "escalates_to": None, **times},

@@ -291,12 +291,20 @@ async def test_an_order_that_waits_for_nobody_or_too_long_is_found(clean: Databa
         """,
         "UPDATE orders SET status = 'awaiting_payment', payment_due_at = {} WHERE id = '{}'",
         """
+        WITH asked AS (
+            INSERT INTO approvals (id, order_id, n, status, plan, assessment, requesters, total, currency, levels,
+                                   waiting_for, started_at, due_at)
+            SELECT id, id, 1, 'pending', '{{}}', '{{}}', '{{}}', total, currency, '[]', '{{}}', now(), {} FROM orders
+            WHERE id = '{}' RETURNING order_id)
+        UPDATE orders SET status = 'awaiting_approval' FROM asked WHERE id = order_id
+        """,
+        """
         INSERT INTO inbox (source, event_id, type, order_id, tracking_number, occurred_at, signalled_at, outcome,
                            attention_due_at)
         SELECT 'c', 'e', 'parcel.lost', id, 't', now(), now(), 'late_event', {} FROM orders WHERE id = '{}'
         """,
     ],
-    ids=["a question", "a payment", "a late event"],
+    ids=["a question", "a payment", "an approval", "a late event"],
 )
 @pytest.mark.parametrize(
     ("due", "fine"),

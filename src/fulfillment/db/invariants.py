@@ -131,6 +131,11 @@ async def forgotten_orders(connection: Reading, *, step: timedelta, grace: timed
         WHERE status <> ALL(CAST(:final AS text[]))
             AND coalesce(CASE
                 WHEN status IN ('received', 'processing', 'cancelling') THEN updated_at + :step
+                WHEN status = 'awaiting_approval' THEN (
+                    -- Decided, but not acted on yet: a step like others.
+                    SELECT CASE status WHEN 'pending' THEN due_at ELSE closed_at + :step END
+                    FROM approvals WHERE order_id = orders.id ORDER BY n DESC LIMIT 1
+                )
                 WHEN status = 'awaiting_payment' THEN payment_due_at
                 WHEN status = 'awaiting_shipment' THEN updated_at + CAST(terms->>'hand_over_window' AS interval)
                 WHEN status = 'shipped' THEN updated_at + CAST(terms->>'delivery_window' AS interval)

@@ -157,15 +157,16 @@ class PolicyDocument(Section):
         return replace(policy, version=version, plan=replace(policy.plan, policy=version))
 
     def _rules(self) -> Iterator[LevelRule]:
-        higher = dict(pairwise(entry.role for entry in self.levels))
-        for entry in self.levels:
+        for number, entry in enumerate(self.levels, start=1):
+            # A level that only risk asks for has another task, not a higher rank.
+            higher = next((later.role for later in self.levels[number:] if later.thresholds), None)
             level = PlannedLevel(
                 role=entry.role,
                 quorum=entry.quorum,
                 reminders=self._reminders_of(entry),
                 escalate_after=self._escalate_after_of(entry),
                 expire_after=self.expire_after if entry.expire_after is None else entry.expire_after,
-                escalates_to=higher.get(entry.role),
+                escalates_to=higher,
             )
             yield LevelRule(level=level, thresholds=entry.thresholds)
 
