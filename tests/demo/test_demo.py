@@ -106,6 +106,7 @@ def test_our_own_orders_show_every_status_failure_and_question_there_is() -> Non
         ("manager", "director", "approved"),
         ("manager", "director", "rejected"),
         ("night_desk", "approved"),
+        ("night_desk", "manager", "approved"),
         ("night_desk", "expired"),
         ("night_desk", "compliance", "approved"),
         ("night_desk", "compliance", "rejected"),
