@@ -103,6 +103,14 @@ async def test_a_plan_is_followed_in_its_order_and_nobody_else_says_anything(tmp
     assert await said(tmp_path, {"cancel_at": "awaiting_approval"}, "manager") == []
 
 
+async def test_two_votes_of_a_role_are_those_of_two_people(tmp_path: Path) -> None:
+    twice = {"decisions": [["compliance", "approve"], ["compliance", "approve"]]}
+
+    told = await said(tmp_path, twice, "compliance")
+
+    assert told == ["approver_compliance approve", "approver_compliance_2 approve"]
+
+
 async def test_a_vote_is_taken_back_by_whoever_gave_it_and_may_be_given_again(tmp_path: Path) -> None:
     plan = [["compliance", "approve"], ["compliance", "withdraw"], ["compliance", "reject"]]
 

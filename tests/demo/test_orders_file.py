@@ -243,7 +243,7 @@ def test_a_deadline_is_short_only_for_a_file_that_lets_it_pass(
 
 
 DEAR = [{"sku": "SKU-1", "name": "Sofa", "quantity": 1, "unit_price": {"amount": 249000, "currency": "EUR"}}]
-BY_COMPLIANCE = {"decisions": [["compliance", "approve"]]}
+BY_A_MANAGER = {"decisions": [["manager", "approve"]]}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ BY_COMPLIANCE = {"decisions": [["compliance", "approve"]]}
         (a_line(lines=DEAR, scenario={"decisions": []}), True),
         (a_line(lines=DEAR, scenario={"decisions": [["director", "approve"]]}), True),
         (a_line(shipping_address={**ADDRESS, "country": "AQ"}, scenario={"decisions": []}), False),
-        (a_line(shipping_address={**ADDRESS, "country": "AQ"}, scenario=BY_COMPLIANCE), False),
+        (a_line(shipping_address={**ADDRESS, "country": "AQ"}, scenario=BY_A_MANAGER), False),
     ],
 )
 def test_people_have_days_unless_somebody_is_to_be_late_where_seconds_are_not_usual(

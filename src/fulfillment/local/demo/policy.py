@@ -10,7 +10,7 @@ from fulfillment.local.policies import RATES, as_variable
 from fulfillment.settings.policy_document import DEFAULT_DOCUMENT, PolicyDocument
 
 NIGHT_DESK = "night_desk"
-"""A level nobody is there for: after seconds it is for compliance to decide, and after more of them it is too late."""
+"""A level nobody is there for: after seconds a manager may decide as well, and after more of them it is too late."""
 _TO_ANTARCTICA, _TO_BOUVET_ISLAND, _TO_KERGUELEN = "AQ", "BV", "TF"
 
 _AMOUNTS = [level.model_dump(by_alias=True, exclude_unset=True) for level in DEFAULT_DOCUMENT.levels]
