@@ -12,6 +12,7 @@ from fulfillment.domain.errors import OutcomeUnknown, PaymentDeclined, ProviderU
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.operations import OperationKind
+from fulfillment.domain.orders import OrderStatus
 from tests.activities.shop import TOTAL, Shop, patient_for
 
 AWAITS = Authorization.AWAITS_CUSTOMER
@@ -223,3 +224,17 @@ async def test_a_provider_that_is_away_at_its_end_is_asked_again(shop: Shop, ask
 
     assert await finish(asked) is Reversal.DONE
     assert await shop.customer(asked, agrees=True) == 409
+
+
+@pytest.mark.parametrize("agrees", [None, True, False], ids=["waits", "agreed", "declined"])
+async def test_a_payment_nobody_may_use_can_be_ended_while_people_decide_about_the_order(
+    agrees: bool | None, shop: Shop, asked: OrderId
+) -> None:
+    await shop.warehouse.become(asked, OrderStatus.AWAITING_APPROVAL)
+    if agrees is not None:
+        await shop.customer(asked, agrees=agrees)
+
+    assert [await shop.close(asked) for _ in "12"] == [Reversal.DONE] * 2
+    status, _, is_asked = await standing(shop, asked)
+    assert (status, is_asked) == ("awaiting_approval", False)
+    assert await shop.warehouse.settle(asked) is OrderStatus.AWAITING_PAYMENT

@@ -11,11 +11,14 @@ from sqlalchemy import select
 from fulfillment.contracts.messages import Readdress
 from fulfillment.contracts.orders import Address, Line
 from fulfillment.contracts.steps import Changed, ReaddressOrder
+from fulfillment.db.engine import Database
 from fulfillment.db.tables import order_events, order_lines, stock_movements
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import OrderStatus
+from fulfillment.settings import Settings
 from tests.fakes.orders import a_line, an_order
+from tests.fakes.policies import DEAR, a_policy
 from tests.fakes.warehouse import Warehouse
 
 S = OrderStatus
@@ -100,11 +103,13 @@ async def test_a_repeated_change_finds_its_fact_although_the_version_has_moved_o
     assert other.refusal == "precondition_failed"
 
 
-async def test_an_order_that_costs_nothing_any_more_is_processed_without_a_card(warehouse: Warehouse) -> None:
+async def test_an_order_that_costs_nothing_any_more_is_processed_without_a_card(
+    database: Database, settings: Settings
+) -> None:
+    warehouse = Warehouse.on(database, settings, a_policy())
     await warehouse.stocked(LAMP=5)
-    order = an_order()
-    await warehouse.place(order)
-    await warehouse.become(order.order_id, S.AWAITING_APPROVAL)
+    order = an_order(a_line("LAMP", 2, DEAR))
+    assert (await warehouse.place(order)).status is S.AWAITING_APPROVAL
     changed = await warehouse.amend(order.order_id, a_line("LAMP", 1, 0))
     row = await warehouse.order(order.order_id)
 

@@ -175,7 +175,7 @@ ELSEWHERE = Address(name="Ada Lovelace", line1="Weg 2", city="Graz", country="AT
 STEPS: dict[str, tuple[OrderStatus, Step]] = {
     "take_payment": (S.AWAITING_PAYMENT, _step(lambda o: TakePayment(order_id=o, n=1, payment=A_CARD))),
     "amend": (S.AWAITING_PAYMENT, lambda w, o: w.amend(o, a_line("LAMP", 1))),
-    "amend_in_approval": (S.AWAITING_APPROVAL, lambda w, o: w.amend(o, a_line("LAMP", 5))),
+    "settle_approval": (S.AWAITING_APPROVAL, lambda w, o: w.settle(o)),
     "amend_to_nothing": (S.AWAITING_PAYMENT, lambda w, o: w.amend(o, a_line("LAMP", 3, price=0))),
     "amend_short": (S.AWAITING_PAYMENT, lambda w, o: w.amend(o, a_line("LAMP", 6))),
     "readdress": (

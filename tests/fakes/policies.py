@@ -7,6 +7,9 @@ from typing import Any
 from fulfillment.domain.approval_policy import AtLeast, Forced, LevelRule, Policy, RiskRules
 from fulfillment.domain.approvals import Plan, PlannedLevel
 
+DEAR = 50_000
+"""A price in cents: two of these need a manager and a director, one of them a manager."""
+
 
 def a_policy(risk: RiskRules | None = None, **more: Any) -> Policy:
     """Managers are asked from 100.00 euros on, directors as well from 1 000.00 on."""

@@ -11,8 +11,8 @@ from sqlalchemy import Table, func, select
 from fulfillment.activities.orders import SqlOrderActivities
 from fulfillment.bootstrap import terms
 from fulfillment.contracts.encryption import Cipher
-from fulfillment.contracts.messages import Act, Amend
-from fulfillment.contracts.orders import Line, StartOrder
+from fulfillment.contracts.messages import Act, Amend, Readdress
+from fulfillment.contracts.orders import Address, Line, StartOrder
 from fulfillment.contracts.steps import (
     AmendOrder,
     BeginUndo,
@@ -21,16 +21,19 @@ from fulfillment.contracts.steps import (
     ContinueAsShipped,
     Placement,
     PlaceOrder,
+    ReaddressOrder,
     RecordLateEvent,
     RecordParcelEvent,
     ReleaseStock,
     RequestAttention,
     Reship,
+    SettleApproval,
 )
 from fulfillment.db import inventory
 from fulfillment.db.engine import Database
-from fulfillment.db.tables import inbox, order_events, orders, shipments, stock, stock_movements
+from fulfillment.db.tables import approvals, inbox, order_events, orders, shipments, stock, stock_movements
 from fulfillment.domain.approval_policy import NOBODY_IS_ASKED, Policy
+from fulfillment.domain.approvals import ApprovalStatus
 from fulfillment.domain.attention import ACTIONS, Action
 from fulfillment.domain.ids import OrderId, Sku
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
@@ -91,6 +94,31 @@ class Warehouse:
         """Replace its lines."""
         change = Amend(lines=lines, actor="shop", expected_version=version)
         return await self.steps.amend_order(AmendOrder(order_id=OrderId(order_id), n=n, change=change))
+
+    async def readdress(self, order_id: UUID, address: Address, n: int = 1, version: int | None = None) -> Changed:
+        """Send it somewhere else."""
+        change = Readdress(address=address, actor="shop", expected_version=version)
+        return await self.steps.readdress_order(ReaddressOrder(order_id=OrderId(order_id), n=n, change=change))
+
+    async def settle(self, order_id: UUID, n: int = 1) -> OrderStatus:
+        """Request `n` is approved: it goes on."""
+        return await self.steps.settle_approval(SettleApproval(order_id=OrderId(order_id), n=n))
+
+    async def decided(self, order_id: UUID, status: ApprovalStatus, n: int = 1) -> None:
+        """What people would make of its request `n`, without their votes."""
+        closed = approvals.update().where(approvals.c.order_id == order_id, approvals.c.n == n).values(status=status)
+        row = await self.order(order_id)
+        agreed = orders.update().where(orders.c.id == order_id)
+        async with self.database.transaction() as connection:
+            await connection.execute(closed)
+            if status is ApprovalStatus.APPROVED:
+                await connection.execute(agreed.values(approved_total=row.total, approved_currency=row.currency))
+
+    async def requests(self, order_id: UUID) -> list[Any]:
+        """Its requests for approval, as rows."""
+        rows = select(approvals).where(approvals.c.order_id == order_id).order_by(approvals.c.n)
+        async with self.database.statement() as connection:
+            return list(await connection.execute(rows))
 
     async def ask(self, order_id: UUID, reason: AttentionReason, status: OrderStatus, n: int = 1) -> bool:
         """Ask an operator about it; whether there was anything to ask."""

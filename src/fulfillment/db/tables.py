@@ -98,6 +98,9 @@ orders = Table(
     ),
     Index("ix_orders_accepted_at_id", "accepted_at", "id"),
     Index("ix_orders_status_accepted_at", "status", "accepted_at"),
+    # Where the parcels of a customer usually go is asked for each new order: of the newest ones, however many there
+    # are.
+    Index("ix_orders_customer_id_accepted_at", "customer_id", "accepted_at"),
 )
 
 order_lines = Table(

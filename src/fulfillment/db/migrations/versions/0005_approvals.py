@@ -119,6 +119,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state = 'counted'"),
     )
+    op.create_index("ix_orders_customer_id_accepted_at", "orders", ["customer_id", "accepted_at"], unique=False)
     op.add_column(
         "orders",
         sa.Column(
@@ -154,6 +155,7 @@ def downgrade() -> None:
     op.drop_column("orders", "approved_currency")
     op.drop_column("orders", "approved_total")
     op.drop_column("orders", "payment_paused_at")
+    op.drop_index("ix_orders_customer_id_accepted_at", table_name="orders")
     op.drop_index(
         "uq_approval_votes_on_behalf_of", table_name="approval_votes", postgresql_where=sa.text("state = 'counted'")
     )
