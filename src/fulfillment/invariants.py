@@ -1,6 +1,6 @@
 """
-What must always be true of orders, stock and money (I1 to I7), checked against the database, Temporal and the
-payment provider's own records.
+What must always be true of orders, stock, money and approvals (I1 to I8), checked against the database, Temporal and
+the payment provider's own records.
 """
 
 from collections import Counter
@@ -15,6 +15,7 @@ from fulfillment.contracts.naming import ORDER_WORKFLOW, order_id_of
 from fulfillment.db import invariants as found
 from fulfillment.db.engine import Database
 from fulfillment.db.invariants import MOST_EXAMPLES, Offenders, Workflows
+from fulfillment.db.lawful_approvals import unlawful_approvals
 from fulfillment.domain.ids import OrderId
 
 
@@ -93,6 +94,7 @@ async def check(
         apart = await found.orders_without_their_workflow(
             connection, workflows, changed_before=asked_at - lenient.grace
         )
+        unlawful = await unlawful_approvals(connection, changed_before=asked_at - lenient.grace)
         return [
             _verdict("I1", "stock is never oversold", await found.oversold_articles(connection)),
             _verdict("I2", "movements add up to the stock", await found.unexplained_articles(connection)),
@@ -105,6 +107,7 @@ async def check(
             _verdict("I5", "every open order waits for somebody, with a deadline", forgotten),
             _verdict("I6", "open orders have an open workflow, final ones have none", apart),
             _verdict("I7", "one event per fact, without gaps", await found.broken_timelines(connection)),
+            _verdict("I8", "decisions are made once, by somebody allowed", unlawful),
         ]
 
 

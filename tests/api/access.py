@@ -102,7 +102,12 @@ class Operation:
         return await client.request(self.method, path, json=call.body, params=call.query, headers=headers)
 
 
-PARAMETERS = {"sku": ARTICLE, "name": "retry", "delegation_id": str(uuid4())}
+PARAMETERS = {
+    "sku": ARTICLE,
+    "name": "retry",
+    "approval_id": str(uuid4()),
+    "delegation_id": str(uuid4()),
+}
 """What stands for the variable parts of addresses, beside the order."""
 
 CALLS: dict[str, Sequence[Call]] = {
@@ -129,6 +134,12 @@ CALLS: dict[str, Sequence[Call]] = {
     "putArticle": (Call("inventory:write", 200, {"on_hand": 10_000_000}, {"If-Match": "*"}),),
     "adjustArticle": (Call("inventory:write", 201, {"delta": 1, "reason": "found"}, has_key=True),),
     "listMovements": (Call("inventory:read", 200),),
+    # There is no approval: who may ask is told so.
+    "listApprovals": (Call("approvals:read", 200),),
+    "getApproval": (Call("approvals:read", 404),),
+    "decideApproval": (Call("approvals:decide", 404, {"decision": "approve"}, has_key=True),),
+    "withdrawDecision": (Call("approvals:decide", 404),),
+    "reassignApproval": (Call("operations", 404, {"level": "manager", "role": "vp", **REASON}),),
     "getApprovalPolicy": (Call("approvals:read", 200),),
     "explainApprovalPolicy": (Call("approvals:read", 200, query={"amount": 1, "currency": "EUR"}),),
 }

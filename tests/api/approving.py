@@ -12,7 +12,7 @@ import httpx2
 
 from fulfillment.domain.identity import Scope
 from fulfillment.settings import Settings
-from tests.api.access import staffed_shop
+from tests.api.access import Callers, staffed_shop
 from tests.api.bodies import a_key
 from tests.api.living import Shopper
 from tests.fixtures.database import a_database
@@ -69,6 +69,7 @@ class Office:
 
     shopper: Shopper
     people: Mapping[str, httpx2.AsyncClient]
+    callers: Callers
 
     @property
     def api(self) -> httpx2.AsyncClient:
@@ -96,7 +97,18 @@ class Office:
         **body: Any,
     ) -> httpx2.Response:
         """What somebody is answered."""
-        return await self.people[person].post(
+        return await self.decide_as(self.people[person], approval, decision, headers, **body)
+
+    @staticmethod
+    async def decide_as(
+        client: httpx2.AsyncClient,
+        approval: str,
+        decision: str = "approve",
+        headers: Mapping[str, str] | None = None,
+        **body: Any,
+    ) -> httpx2.Response:
+        """What a caller is answered."""
+        return await client.post(
             f"{approval}/decisions", json={"decision": decision, **body}, headers={**a_key(), **(headers or {})}
         )
 
@@ -141,9 +153,9 @@ async def an_office(settings: Settings) -> AsyncIterator[Office]:
     """Everybody at work."""
     async with staffed_shop(settings) as (shopper, callers, _):
         await shopper.stock(100_000)
-        people = {"shop": shopper.api}
+        people = {}
         for name, roles in _ROLES.items():
             scopes = (*_DECIDING, Scope.ORDERS_PLACE, Scope.ORDERS_READ, Scope.ORDERS_CHANGE)
             key = await a_caller(callers.database, name, *scopes, roles=roles)
             people[name] = calling(shopper.api, key)
-        yield Office(shopper, people)
+        yield Office(shopper, people, callers)

@@ -32,6 +32,7 @@ NO_OPERATION_ANSWERS = {
     "provider_unavailable",
     "undo_refused",
     "currency_mismatch",  # `invalid_request` finds it first
+    "level_needed",  # over HTTP `invalid_request` names the field
 }
 LONG_LISTS = {"Country", "Currency"}
 

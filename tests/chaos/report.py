@@ -70,4 +70,4 @@ def _verdicts(checks: Sequence[Check]) -> Text:
     broken = [f"{check.name}: {check.violations} ({', '.join(check.examples)})" for check in checks if check.violations]
     if not checks:
         return Text("not checked", style="red")
-    return Text("\n".join(broken), style="bold red") if broken else Text("I1 to I7 even", style="green")
+    return Text("\n".join(broken), style="bold red") if broken else Text("I1 to I8 even", style="green")

@@ -186,5 +186,5 @@ class Stand:
         return len(await self.fetch(statement, kind, list(ids)))
 
     async def books(self) -> Sequence[Check]:
-        """The verdicts on I1 to I7 over all orders, asked for again for a while as long as one of them is bad."""
+        """The verdicts on I1 to I8 over all orders, asked for again for a while as long as one of them is bad."""
         return await books(self.stack.endpoints, _SETTLING)

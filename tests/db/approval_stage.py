@@ -14,6 +14,7 @@ from fulfillment.contracts.approvals import (
     ApprovalStanding,
     Decision,
     OpenApproval,
+    Reassign,
     RefusedDecision,
     Withdraw,
     WriteApproval,
@@ -69,7 +70,7 @@ class Asked:
         """Of its row."""
         return approval_id_for(self.order_id, self.n)
 
-    def telling(self, message: Decision | Withdraw, at: datetime = BEGUN_AT) -> WriteApproval:
+    def telling(self, message: Decision | Withdraw | Reassign, at: datetime = BEGUN_AT) -> WriteApproval:
         """The step that writes down what a message comes to."""
         return self.stepping(told(self.request, message, at))
 
@@ -91,7 +92,7 @@ class Asked:
         }
         return WriteApproval(**{**values, **more})
 
-    async def tell(self, message: Decision | Withdraw) -> ApprovalStatus:
+    async def tell(self, message: Decision | Withdraw | Reassign) -> ApprovalStatus:
         """Let it hear a message."""
         return await self.stage.steps.write_approval(self.telling(message))
 

@@ -103,10 +103,9 @@ async def test_the_list_is_narrowed_down(stage: Stage) -> None:
     await further.tell(a_decision())
     await closed.tell(a_decision())
 
-    assert set(await found(stage, role="manager")) == {open_one.id, closed.id}
+    assert await found(stage, role="manager") == [open_one.id]
     assert await found(stage, role="manager", status=ApprovalStatus.PENDING) == [open_one.id]
-    assert await found(stage, role="manager", status=ApprovalStatus.APPROVED) == [closed.id]
-    assert await found(stage, role="director", status=ApprovalStatus.APPROVED) == []
+    assert await found(stage, role="manager", status=ApprovalStatus.APPROVED) == []
     assert await found(stage, role="director") == [further.id]
     assert await found(stage, status=ApprovalStatus.APPROVED) == [closed.id]
     assert await found(stage, order_id=further.order_id) == [further.id]

@@ -33,15 +33,14 @@ INSERT INTO inbox (source, event_id, type, tracking_number, occurred_at) VALUES 
 INSERT INTO stock (sku, name, on_hand) VALUES ('A', 'A', 1);
 INSERT INTO stock_movements (sku, order_id, key, kind, on_hand_delta, reserved_delta, actor)
     SELECT 'A', id, 'k', 'held', 0, 1, 'a' FROM orders;
-INSERT INTO customers (customer_id, orders, recent) VALUES ('c', 1, ARRAY[now()]);
-INSERT INTO delegations (id, delegator, delegate, roles, starts_at, ends_at)
-    VALUES ('00000000-0000-4000-8000-000000000002', 'a', 'b', '{manager}', now(), now() + interval '1 day');
 INSERT INTO approvals (id, order_id, n, status, plan, assessment, requesters, total, currency, levels, waiting_for,
                        started_at)
-    SELECT '00000000-0000-4000-8000-000000000003', id, 1, 'pending', '{}', '{}', '{}', 1, 'EUR', '[]', '{}', now()
-    FROM orders;
-INSERT INTO approval_votes (key, approval_id, level, vote, actor, roles, state, fingerprint, fingerprint_key, result)
-    SELECT 'k', id, 'manager', 'approve', 'a', '{manager}', 'counted', 'f', 'k', '{}' FROM approvals;
+    SELECT id, id, 1, 'pending', '{}', '{}', '{}', 1, 'EUR', '[]', '{}', now() FROM orders;
+INSERT INTO approval_votes (approval_id, key, vote, actor, roles, state, fingerprint, fingerprint_key)
+    SELECT id, 'k', 'approve', 'a', '{}', 'refused', 'f', 'k' FROM approvals;
+INSERT INTO delegations (id, delegator, delegate, roles, starts_at, ends_at)
+    SELECT id, 'a', 'b', '{}', now(), now() + interval '1 day' FROM orders;
+INSERT INTO customers (customer_id, orders, recent) VALUES ('c', 1, '{}');
 """
 
 # Writes down under which lock_timeout each statement of a migration runs.

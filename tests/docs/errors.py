@@ -42,7 +42,7 @@ class Afterwards:
 
 
 _OTHER_CARD = "Ask for another card and place a new order. Nothing is taken."
-_NOT_YET = "Reserved: nothing ends so yet."
+_LOOK_AT_APPROVAL = "Read why in its approval; place a new order if it is still wanted."
 
 AFTERWARDS: Mapping[FailureCode, Afterwards] = {
     FailureCode.UNKNOWN_SKU: Afterwards("rejected", "Correct the SKU, or have the article counted; place a new order."),
@@ -53,13 +53,13 @@ AFTERWARDS: Mapping[FailureCode, Afterwards] = {
     FailureCode.PAYMENT_EXPIRED: Afterwards("rejected", "Place a new order if it is still wanted."),
     FailureCode.CARRIER_REFUSED: Afterwards("rejected", "Place a new order with another address."),
     FailureCode.CARRIER_UNAVAILABLE: Afterwards("rejected", "Place it again later. What was set aside is freed."),
-    FailureCode.APPROVAL_REJECTED: Afterwards("rejected", _NOT_YET),
-    FailureCode.APPROVAL_EXPIRED: Afterwards("rejected", _NOT_YET),
+    FailureCode.APPROVAL_REJECTED: Afterwards("rejected", _LOOK_AT_APPROVAL),
+    FailureCode.APPROVAL_EXPIRED: Afterwards("rejected", "Place a new order if it is still wanted. Nobody decided."),
     FailureCode.REFERENCE_TAKEN: Afterwards(
         "rejected", "Two orders with one reference came at the same moment; read the other one by its reference."
     ),
     FailureCode.PARCEL_LOST: Afterwards("cancelled", "The money is given back. Place a new order if it is wanted."),
-    FailureCode.FRAUD_SUSPECTED: Afterwards("rejected", _NOT_YET),
+    FailureCode.FRAUD_SUSPECTED: Afterwards("rejected", "The risk rules refuse it; ask whoever owns the policy."),
     FailureCode.CANCELLED: Afterwards("cancelled", "Nothing; the timeline says who cancelled it."),
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
+from uuid import UUID
 
 from temporalio import activity
 
@@ -104,6 +105,7 @@ class Script:
     has_card: bool = False
     """There is one that may still be good."""
     _held: dict[str, asyncio.Event] = field(default_factory=dict)
+    _placed: dict[UUID, Placement] = field(default_factory=dict)
     _failed: list[Call] = field(default_factory=list)
     _failures: dict[str, Iterator[BaseException]] = field(default_factory=dict)
 
@@ -162,7 +164,12 @@ class Script:
             raise error
 
     def placement(self, order: StartOrder) -> Placement:
-        """What placing an order comes to."""
+        """What placing an order comes to, and came to when it was placed before."""
+        if order.order_id not in self._placed:
+            self._placed[order.order_id] = self._place(order)
+        return self._placed[order.order_id]
+
+    def _place(self, order: StartOrder) -> Placement:
         self.order, self.amount, self.has_card = order, order.total, order.payment is not None
         if self.outcome is PlacementOutcome.PLACED:
             self.assess()

@@ -23,7 +23,7 @@ from fulfillment.contracts.approvals import (
 )
 from fulfillment.contracts.orders import StartOrder
 from fulfillment.domain.approval_requests import ApprovalRequest, Level
-from fulfillment.domain.approvals import ApprovalStatus, Ballot, Plan, PlannedLevel
+from fulfillment.domain.approvals import ApprovalStatus, Ballot, Mode, Plan, PlannedLevel
 from fulfillment.domain.ids import OrderId, approval_id_for
 from fulfillment.domain.orders import OrderStatus
 from tests.fakes.orders import PLACED_AT
@@ -36,11 +36,11 @@ NOBODY = Plan(policy="test")
 ROLES = ("manager", "director", "vp")
 
 
-def a_plan(*roles: str, quorum: int = 1, **more: Any) -> Plan:
+def a_plan(*roles: str, mode: Mode = Mode.SEQUENTIAL, **level: Any) -> Plan:
     """People of these roles are asked, from low to high; nobody is above a `vp`."""
     higher = dict(pairwise(ROLES))
-    levels = (PlannedLevel(role=role, quorum=quorum, escalates_to=higher.get(role)) for role in roles)
-    return Plan(policy="test", levels=tuple(levels), **more)
+    levels = (PlannedLevel(role=role, escalates_to=higher.get(role), **level) for role in roles)
+    return Plan(policy="test", levels=tuple(levels), mode=mode)
 
 
 @dataclass

@@ -85,5 +85,5 @@ class Stand:
         ]
 
     async def books(self) -> Sequence[Check]:
-        """The verdicts on I1 to I7 over all orders, asked for again for a while as long as one of them is bad."""
+        """The verdicts on I1 to I8 over all orders, asked for again for a while as long as one of them is bad."""
         return await books(self.endpoints, _SETTLING)

@@ -116,7 +116,7 @@ class Stage:
         assert self.sandbox.put("/control", json=faults).status_code == 200
 
     async def is_even(self) -> None:
-        """I1 to I7 hold, down to the last second."""
+        """I1 to I8 hold, down to the last second."""
 
         async def nothing_is_violated() -> bool:
             ledger = SandboxLedger(self.outside, str(self.sandbox.base_url).rstrip("/"))

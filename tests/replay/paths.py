@@ -14,6 +14,7 @@ from fulfillment.domain.ids import OrderId
 from fulfillment.domain.operations import OperationKind
 from fulfillment.domain.orders import AttentionReason
 from tests.fakes.orders import a_line
+from tests.replay.approving import APPROVING
 from tests.replay.stage import ORDER_ID, SOON, Path, Stage
 from tests.replay.taken_over import TAKEN_OVER
 from tests.replay.waiting import WAITING
@@ -222,4 +223,5 @@ PATHS: tuple[Path, ...] = (
     *WAYS_BACK,
     *TAKEN_OVER,
     *WAITING,
+    *APPROVING,
 )

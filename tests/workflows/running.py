@@ -3,7 +3,7 @@ Order workflows on workers like those of production, with fake steps.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,10 +23,12 @@ OrderHandle = WorkflowHandle[OrderWorkflow, OrderResult]
 
 
 @asynccontextmanager
-async def order_workers(client: Client, script: Script, *, cached: int = 1000) -> AsyncIterator[None]:
+async def order_workers(
+    client: Client, script: Script, *, cached: int = 1000, roles: Iterable[TaskQueue] = TaskQueue
+) -> AsyncIterator[None]:
     """All roles of the service, their steps played by a script; with none `cached` each task is a replay."""
     async with AsyncExitStack() as stack:
-        for role in TaskQueue:
+        for role in roles:
             worker = build_worker(
                 client, role, fake_activities(script), WorkerSettings(pollers=2, cached_workflows=cached)
             )

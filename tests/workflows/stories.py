@@ -149,9 +149,9 @@ class Story:
 
     @property
     def closed_as(self) -> tuple[OrderStatus, FailureCode | None]:
-        """What is written down as its end."""
-        (request,) = self.script.requests("close_order")
-        return request.status, request.failure
+        """What is written down as its end, perhaps by two attempts."""
+        (end,) = {(request.status, request.failure) for request in self.script.requests("close_order")}
+        return end
 
     def undone(self) -> frozenset[str]:
         """

@@ -2,8 +2,9 @@
 `fulfillment approvals policy` and `explain`: the rules that say whose approval an order needs.
 """
 
+import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from fulfillment.domain.iso import CURRENCIES
 from fulfillment.domain.money import Money, exponent
 
 _ROLE = "operator"
-_LARGEST = Decimal(10) ** 15
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 
 _REASONS: Mapping[str, str] = {
     "amount": "its total",
@@ -84,12 +85,8 @@ def _minor_units(amount: str, currency: str) -> int:
         msg = "must be an ISO 4217 code in capitals, like USD"
         raise typer.BadParameter(msg, param_hint="--currency")
     digits = exponent(currency)
-    try:
-        value = Decimal(amount)
-        units = value.scaleb(digits) if value.is_finite() and abs(value) < _LARGEST else Decimal(-1)
-    except InvalidOperation:
-        units = Decimal(-1)
-    if units < 0 or units != units.to_integral_value():
+    units = Decimal(amount).scaleb(digits) if _AMOUNT.fullmatch(amount) else None
+    if units is None or units != units.to_integral_value():
         example = str(Money(120 * 10**digits, currency)).partition(" ")[0]
         msg = f"must be a number from 0 on with at most {digits} digits after the point, like {example}"
         raise typer.BadParameter(msg, param_hint="--amount")

@@ -31,13 +31,22 @@ def end(text: str) -> datetime:
     Raises:
         BadParameter: it is neither, or not in the future.
     """
-    now = datetime.now(UTC)
-    found = _span(text)
-    at = now + found if found is not None else _day(text)
-    if at <= now:
+    at = moment(text)
+    if at <= datetime.now(UTC):
         msg = "must be in the future"
         raise typer.BadParameter(msg)
     return at
+
+
+def moment(text: str) -> datetime:
+    """
+    So many hours or days from now, or the beginning of a day (UTC), which may be over.
+
+    Raises:
+        BadParameter: it is neither.
+    """
+    found = _span(text)
+    return datetime.now(UTC) + found if found is not None else _day(text)
 
 
 def _span(text: str) -> timedelta | None:

@@ -43,6 +43,15 @@ ApiUrl = Annotated[
         help=f"Address of the service. Without it: the local stack of this folder, else {DEFAULT_URL}.",
     ),
 ]
+AsCaller = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        show_default=False,
+        help="Ask with the key that the local stack has for this caller, like approver_director.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 Json = dict[str, Any]
@@ -67,10 +76,20 @@ class _Target:
     source: str = ""
 
     @classmethod
-    def choose(cls, url: str | None, role: str) -> Self:
-        """A key of the user's own wins; that of the local stack goes nowhere else."""
+    def choose(cls, url: str | None, role: str, caller: str | None = None) -> Self:
+        """
+        A key of the user's own wins over that of a role; those of the local stack go nowhere else.
+
+        Raises:
+            BadParameter: the local stack has no key for the caller, or is not what is asked.
+        """
         local = local_stack()
         base = url or (local.api if local else DEFAULT_URL)
+        if caller is not None:
+            keys = local.api_keys if local is not None and base == local.api else {}
+            if caller not in keys:
+                raise typer.BadParameter(_unknown_caller(caller, keys, base), param_hint="--as")
+            return cls(url=base, key=keys[caller], source=f"the key of {caller} of the local stack")
         if key := os.environ.get(KEY_VARIABLE, "").strip():
             return cls(url=base, key=key, source=KEY_VARIABLE)
         if local is not None and base == local.api and role in local.api_keys:
@@ -93,14 +112,21 @@ class _Target:
         return None
 
 
+def _unknown_caller(caller: str, keys: Mapping[str, str], base: str) -> str:
+    if not keys:
+        return f"no local stack of this folder answers at {base}: put a key into {KEY_VARIABLE} instead"
+    return f"the local stack has no key for {caller}, only for {', '.join(keys)}"
+
+
 @contextmanager
-def service(url: str | None, role: str) -> Iterator[httpx2.Client]:
+def service(url: str | None, role: str, caller: str | None = None) -> Iterator[httpx2.Client]:
     """
     A client of the service; a refusal or a dead line ends the command with a message and exit code 1.
 
-    Credentials come from `FULFILLMENT_API_KEY`, or for a local stack from its key of this `role`.
+    Credentials are those that the local stack has for `caller`, if one is named. Without one they come from
+    `FULFILLMENT_API_KEY`, or for a local stack from its key of this `role`.
     """
-    target = _Target.choose(url, role)
+    target = _Target.choose(url, role, caller)
     base = target.url
     headers = {"Authorization": f"Bearer {target.key}"} if target.key else {}
     try:

@@ -31,6 +31,12 @@ _COLOURS = {
     "placed before": "cyan",
     "refused": "red",
     "bad line": "red",
+    "pending": "yellow",
+    "open": "yellow",
+    "approved": "green",
+    "approve": "green",
+    "reject": "red",
+    "expired": "red",
 }
 _UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 _SOON = timedelta(hours=4)
@@ -74,6 +80,8 @@ def print_order(order: Json, events: Sequence[Json]) -> None:
     facts.add_row("status", coloured(order["status"]))
     if order["failure"]:
         facts.add_row("failure", f"{order['failure']['code']}: {order['failure']['message']}")
+    if approval := order["approval"]:
+        facts.add_row("approval", _approval(approval))
     facts.add_row("payment", f"{order['payment']['status']}, total {money(order['total'])}")
     if action := order["payment"]["next_action"]:
         facts.add_row("next", f"the customer has to act before the card can be used ({action['type']}):")
@@ -89,6 +97,17 @@ def print_order(order: Json, events: Sequence[Json]) -> None:
     if order["actions"]:
         _print_news(events)
     print_question(order)
+
+
+def _approval(approval: Json) -> Text:
+    """What an order waits for, since when and until when, or what became of it."""
+    told = Text.assemble(coloured(approval["status"]))
+    if approval["status"] == "pending":
+        roles = " or ".join(approval["waiting_for"])
+        told.append_text(
+            Text.assemble(f": waits for {roles} since {age(approval['since'])}, due ", due(approval["due_at"]))
+        )
+    return told.append(f"  (fulfillment approvals show {approval['id']})")
 
 
 def _print_news(events: Sequence[Json]) -> None:

@@ -120,7 +120,7 @@ class ApprovalFilter:
     Which requests to list.
 
     Attributes:
-        role: it may decide now; in requests that are closed it had a level.
+        role: it may decide now.
         due_before: exclusive.
     """
 
@@ -199,19 +199,9 @@ def _conditions(wanted: ApprovalFilter) -> Iterable[ColumnElement[bool]]:
     if wanted.order_id:
         yield columns.order_id == wanted.order_id
     if wanted.role is not None:
-        yield _of_role(wanted.role, wanted.status)
+        yield _waits_for([wanted.role])
     if wanted.mine is not None:
-        yield columns.status == _constant(ApprovalStatus.PENDING)
         yield or_(false(), *(_decidable(wanted.mine.actor, right) for right in wanted.mine.rights))
-
-
-def _of_role(role: str, status: ApprovalStatus | None) -> ColumnElement[bool]:
-    columns, pending = requests.c, requests.c.status == _constant(ApprovalStatus.PENDING)
-    waits = and_(pending, _waits_for([role]))
-    had = and_(~pending, columns.levels.contains([{"role": role}]))
-    if status is None:
-        return or_(waits, had)
-    return waits if status is ApprovalStatus.PENDING else had
 
 
 def _decidable(actor: str, right: Authority) -> ColumnElement[bool]:
@@ -230,7 +220,9 @@ def _decidable(actor: str, right: Authority) -> ColumnElement[bool]:
 
 
 def _waits_for(roles: list[str]) -> ColumnElement[bool]:
-    return requests.c.waiting_for.bool_op("&&")(literal(roles, ARRAY(Text)))
+    """What is closed waits for nobody; that it is pending is said for the index."""
+    is_pending = requests.c.status == _constant(ApprovalStatus.PENDING)
+    return and_(is_pending, requests.c.waiting_for.bool_op("&&")(literal(roles, ARRAY(Text))))
 
 
 def _names(person: str) -> set[str]:

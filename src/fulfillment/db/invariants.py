@@ -52,12 +52,12 @@ async def now(connection: Reading) -> datetime:
 
 async def oversold_articles(connection: Reading) -> Offenders:
     """I1: articles with more pieces held than there are, or with fewer than none."""
-    return await _find(connection, "SELECT sku FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)")
+    return await find(connection, "SELECT sku FROM stock WHERE NOT (0 <= reserved AND reserved <= on_hand)")
 
 
 async def unexplained_articles(connection: Reading) -> Offenders:
     """I2: articles whose movements do not add up to their figures."""
-    return await _find(
+    return await find(
         connection,
         """
         SELECT sku FROM stock LEFT JOIN (
@@ -79,7 +79,7 @@ async def unsettled_orders(connection: Reading, accounts: Sequence[Mapping[str, 
         accounts: `order_id`, `currency`, `live`, `captured` and `refunded` (minor units) of every order and currency.
         read_at: when reading the accounts began; orders that changed later are left for the next time.
     """
-    return await _find(
+    return await find(
         connection,
         """
         SELECT orders.id
@@ -124,7 +124,7 @@ async def forgotten_orders(connection: Reading, *, step: timedelta, grace: timed
         step: how long the service itself may take over one step.
         grace: how late whoever acts on a deadline may be.
     """
-    return await _find(
+    return await find(
         connection,
         """
         SELECT id FROM orders
@@ -158,7 +158,7 @@ async def orders_without_their_workflow(
         workflows: what Temporal says.
         changed_before: rows that changed later are left for the next time.
     """
-    return await _find(
+    return await find(
         connection,
         """
         WITH workflow(id, open) AS (
@@ -183,7 +183,7 @@ async def orders_without_their_workflow(
 
 async def broken_timelines(connection: Reading) -> Offenders:
     """I7: orders with a gap among their events, or with a fact told twice."""
-    return await _find(
+    return await find(
         connection,
         """
         SELECT orders.id
@@ -199,7 +199,8 @@ async def broken_timelines(connection: Reading) -> Offenders:
     )
 
 
-async def _find(connection: Reading, statement: str, **parameters: object) -> Offenders:
+async def find(connection: Reading, statement: str, **parameters: object) -> Offenders:
+    """What a statement of one column finds."""
     counted = text(
         f"SELECT offender::text, count(*) OVER () FROM ({statement}) AS found(offender)"  # noqa: S608 - ours, see above
         f" ORDER BY offender LIMIT {MOST_EXAMPLES}"

@@ -295,6 +295,10 @@ approvals = Table(
     # An order waits for one request at a time.
     Index("uq_approvals_pending", "order_id", unique=True, postgresql_where=text("status = 'pending'")),
     Index("ix_approvals_status_requested_at_id", "status", "requested_at", "id"),
+    Index("ix_approvals_requested_at_id", "requested_at", "id"),
+    Index(
+        "ix_approvals_waiting_for", "waiting_for", postgresql_using="gin", postgresql_where=text("status = 'pending'")
+    ),
 )
 
 approval_votes = Table(

@@ -170,7 +170,7 @@ _APPROVAL: dict[str, Any] = {
     "total": _euros(1250000),
     "customer_id": "C-1007",
     "requested_by": "grace",
-    "policy": "2026-11",
+    "policy": "2026-11+86edf54a",
     "mode": "sequential",
     "levels": _LEVELS,
     "waiting_for": ["director"],
@@ -216,6 +216,44 @@ _ASKED = {
     "waiting_for": ["director"],
     "since": _UPDATED,
     "due_at": "2026-11-29T10:15:31.402000Z",
+}
+_RULE = {
+    "role": "manager",
+    "quorum": 1,
+    "from": {"EUR": 100000},
+    "reminders": ["P3D", "P6D"],
+    "escalate_after": "P7D",
+    "expire_after": "P3D",
+    "escalates_to": "director",
+}
+_POLICY = {
+    "version": "2026-11+86edf54a",
+    "mode": "sequential",
+    "deadline": "P14D",
+    "base_currency": "EUR",
+    "rates": {"USD": "0.92"},
+    "levels": [_RULE, {**_RULE, "role": "director", "from": {"EUR": 1000000}, "escalates_to": None}],
+    "risk": {
+        "first_order": 10,
+        "unusual_address": 0,
+        "orders_within_hour": None,
+        "units_of_one_sku": None,
+        "countries": {},
+        "forced": [],
+        "refuse_from": None,
+    },
+}
+_EXPLANATION = {
+    "policy": "2026-11+86edf54a",
+    "total": _euros(1250000),
+    "compared": _euros(1250000),
+    "outcome": "approval",
+    "mode": "sequential",
+    "levels": [
+        {"role": "manager", "quorum": 1, "reasons": ["amount"]},
+        {"role": "director", "quorum": 1, "reasons": ["amount"]},
+    ],
+    "risk": {"score": 10, "points": {"first_order": 10}, "not_judged": []},
 }
 _DELEGATED = {"delegate": "key:ada", "from": "2026-12-21T00:00:00Z", "until": "2027-01-04T00:00:00Z"}
 _DELEGATION = {
@@ -303,6 +341,8 @@ ANSWERS: Mapping[tuple[str, str], Named] = {
     ("recoverOrder", "202"): {"goes on": {**_PAID, "status": "processing", "version": 5}},
     ("recoverOrder", "200"): {"has ended": _CANCELLED},
     ("listAttention", "200"): {"one question": _page({"order_id": _ORDER_ID, **_QUESTION, "actions": _BUTTONS})},
+    ("getApprovalPolicy", "200"): {"two levels": _POLICY},
+    ("explainApprovalPolicy", "200"): {"two people are asked": _EXPLANATION},
     ("listApprovals", "200"): {"one waits": _page(_APPROVAL)},
     ("getApproval", "200"): {"director is missing": _WHOLE_APPROVAL},
     ("decideApproval", "200"): {

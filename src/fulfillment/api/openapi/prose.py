@@ -33,7 +33,6 @@ you do not know, and treat an unknown code by its status.
 
 _TAGS: Mapping[str, str] = {
     "orders": "Place orders, follow them and change them.",
-    "approvals": "What waits for people's agreement, and their decisions.",
     "operators": "What needs a person: questions about orders, and the answers to them.",
     "approvals": "Who is asked before an order goes on, and what they say.",
     "inventory": "Articles, their stock, and how it came about.",

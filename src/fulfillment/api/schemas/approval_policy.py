@@ -40,7 +40,7 @@ class ExplanationQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     amount: int = Field(ge=0, le=LARGEST_TOTAL, description="Its total in minor units.", examples=[129999])
-    currency: Currency = Field(examples=["USD"])
+    currency: Currency = Field(description="Its currency, ISO 4217.", examples=["USD"])
     customer_id: Text100 | None = Field(
         default=None, description="Whose it is: what they ordered before is read, and not counted.", examples=["C-1007"]
     )
@@ -57,6 +57,8 @@ class ExplanationQuery(BaseModel):
 
 class LevelRuleOut(View):
     """One level, and when it is asked."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     role: str
     quorum: Annotated[int, Field(ge=1)]
@@ -108,7 +110,7 @@ class ForcedOut(View):
         return cls(score=rule.score, role=rule.role)
 
 
-class RiskOut(View):
+class RiskRulesOut(View):
     """The points for what may mean trouble, and what follows from their sum, the score."""
 
     first_order: Points
@@ -150,7 +152,7 @@ class PolicyOut(View):
     """Base currency for one unit of a currency without thresholds; a total is rounded up to the next minor unit."""
     levels: list[LevelRuleOut]
     """From low to high."""
-    risk: RiskOut
+    risk: RiskRulesOut
 
     @classmethod
     def of(cls, policy: Policy) -> Self:
@@ -162,7 +164,7 @@ class PolicyOut(View):
             # Exact: rates come from decimals with few digits.
             rates={name: f"{Decimal(rate.numerator) / rate.denominator:f}" for name, rate in policy.rates.items()},
             levels=[LevelRuleOut.of(rule) for rule in policy.levels],
-            risk=RiskOut.of(policy.risk),
+            risk=RiskRulesOut.of(policy.risk),
         )
 
 

@@ -17,7 +17,6 @@ from fulfillment.api.schemas.common import (
     Instant,
     MoneyView,
     Text100,
-    Text200,
     Text500,
     Text1000,
     View,
@@ -49,7 +48,11 @@ def _flag(value: object) -> object:
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Role = Annotated[Text100, AfterValidator(_role)]
+Role = Annotated[
+    Text100,
+    AfterValidator(_role),
+    Field(json_schema_extra={"pattern": "^[a-z0-9][a-z0-9._-]{0,62}$", "maxLength": 63}),
+]
 
 
 class DecisionBody(Body):
@@ -60,7 +63,7 @@ class DecisionBody(Body):
     """For the others who decide; no customer reads it."""
     level: Text100 | None = None
     """Needed where several levels wait for the caller's roles."""
-    on_behalf_of: Text200 | None = None
+    on_behalf_of: Text500 | None = None
     """
     Whose delegation to use, if it cannot be told: the `delegator`. Own roles come first where it is left out.
     """
@@ -228,7 +231,7 @@ class ApprovalSummary(View):
         return cls(**_summary(approval))
 
 
-class RiskOut(View):
+class RiskScoreOut(View):
     """What the rules found unusual about the order."""
 
     score: Annotated[int, Field(ge=0)]
@@ -237,7 +240,7 @@ class RiskOut(View):
     """By what they were given for."""
 
 
-class VoteOut(View):
+class BallotOut(View):
     """What one person has said."""
 
     level: str | None
@@ -267,8 +270,8 @@ class VoteOut(View):
 class ApprovalRequestOut(ApprovalSummary):
     """The whole request."""
 
-    risk: RiskOut
-    votes: list[VoteOut]
+    risk: RiskScoreOut
+    votes: list[BallotOut]
     """All of them, oldest first."""
     events: list[EventOut]
     """What the timeline of the order has about this request."""
@@ -278,8 +281,8 @@ class ApprovalRequestOut(ApprovalSummary):
         """With what people said, and what happened."""
         return cls(
             **_summary(approval),
-            risk=RiskOut(score=approval.score, points=dict(approval.points)),
-            votes=[VoteOut.of(vote) for vote in approval.votes],
+            risk=RiskScoreOut(score=approval.score, points=dict(approval.points)),
+            votes=[BallotOut.of(vote) for vote in approval.votes],
             events=[EventOut.of(event, caller) for event in events],
         )
 

@@ -10,16 +10,15 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from fulfillment.api.schemas.approvals import Role
 from fulfillment.api.schemas.common import Actor, Body, Instant, View
 from fulfillment.api.schemas.orders import PageQuery
 from fulfillment.db.delegations import Delegation, Direction
-from fulfillment.domain.identity import ROLE_FORM, is_role
 
 LONGEST = timedelta(days=366)
 _MOST_ROLES = 50
 _LONGEST_PERSON = 300
 _PERSON = r"^(?:key:[a-z0-9][a-z0-9._-]{0,62}|jwt:[!-~]+#[!-~]+)$"
-_ROLE = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
 
 def _person(value: str) -> str:
@@ -29,23 +28,11 @@ def _person(value: str) -> str:
     return value
 
 
-def _role(value: str) -> str:
-    if not is_role(value):
-        raise PydanticCustomError("role", "must have {form}", {"form": ROLE_FORM})
-    return value
-
-
 Person = Annotated[
     str,
     StringConstraints(min_length=1, max_length=_LONGEST_PERSON),
     AfterValidator(_person),
     Field(json_schema_extra={"pattern": _PERSON}),
-]
-Role = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=63),
-    AfterValidator(_role),
-    Field(json_schema_extra={"pattern": _ROLE}),
 ]
 
 

@@ -73,6 +73,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("order_id", "n", name=op.f("uq_approvals_order_id_n")),
     )
     op.create_index("ix_approvals_status_requested_at_id", "approvals", ["status", "requested_at", "id"], unique=False)
+    op.create_index("ix_approvals_requested_at_id", "approvals", ["requested_at", "id"], unique=False)
+    op.create_index(
+        "ix_approvals_waiting_for",
+        "approvals",
+        ["waiting_for"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_where=sa.text("status = 'pending'"),
+    )
     op.create_index(
         "uq_approvals_pending", "approvals", ["order_id"], unique=True, postgresql_where=sa.text("status = 'pending'")
     )
@@ -162,6 +171,13 @@ def downgrade() -> None:
     op.drop_index("uq_approval_votes_actor", table_name="approval_votes", postgresql_where=sa.text("state = 'counted'"))
     op.drop_table("approval_votes")
     op.drop_index("uq_approvals_pending", table_name="approvals", postgresql_where=sa.text("status = 'pending'"))
+    op.drop_index(
+        "ix_approvals_waiting_for",
+        table_name="approvals",
+        postgresql_using="gin",
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.drop_index("ix_approvals_requested_at_id", table_name="approvals")
     op.drop_index("ix_approvals_status_requested_at_id", table_name="approvals")
     op.drop_table("approvals")
     op.drop_index("ix_delegations_delegate", table_name="delegations")
