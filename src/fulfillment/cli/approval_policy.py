@@ -46,7 +46,7 @@ def policy(api: ApiUrl = None, as_json: AsJson = False) -> None:
         _print_policy(document)
 
 
-def explain(  # noqa: PLR0913, PLR0917 - each is an option
+def explain(
     amount: Amount,
     currency: Annotated[str, typer.Option(help="ISO 4217 code, like USD.")],
     customer: Annotated[str | None, typer.Option(help="Whose order it would be; nothing is counted.")] = None,
