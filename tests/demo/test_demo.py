@@ -46,6 +46,7 @@ def test_orders_with_every_kind_of_scenario_end_where_they_should(tmp_path: Path
     hard = {"token": "tok_undo_fails", "cancel_at": "awaiting_shipment", "actions": ["retry", "resolved_by_hand"]}
     late = {"carrier": "late_pick_up", "cancel_at": "awaiting_shipment"}
     other = {"carrier": "lost", "actions": ["reship"], "expect": {"status": "delivered"}}
+    dear = [{"sku": "SKU-2", "name": "Sofa", "quantity": 1, "unit_price": {"amount": 249000, "currency": "EUR"}}]
     file = written(
         tmp_path,
         a_line("R-home", ordered_on="1996-07-04", total_check=9900),
@@ -59,6 +60,8 @@ def test_orders_with_every_kind_of_scenario_end_where_they_should(tmp_path: Path
         a_line("R-other", scenario=other),
         a_line("R-twice", scenario={"pay_later": ["tok_declined", "tok_visa"]}),
         a_line("R-away", scenario={"token": "tok_late"}),
+        a_line("R-dear", lines=dear, total_check=249000),
+        a_line("R-no", lines=dear, scenario={"decisions": [["manager", "reject"]]}),
     )
 
     process = demo("--orders", file, "--json")
@@ -79,9 +82,11 @@ def test_orders_with_every_kind_of_scenario_end_where_they_should(tmp_path: Path
         "R-other": "delivered",
         "R-twice": "delivered",
         "R-away": "delivered",
+        "R-dear": "delivered",
+        "R-no": "rejected approval_rejected",
     }
-    assert re.findall(r"^(I\d) .+ (\d+) *$", told, re.MULTILINE) == [(f"I{n}", "0") for n in range(1, 8)]
-    assert "11 orders accepted and brought to their ends" in told
+    assert re.findall(r"^(I\d) .+ (\d+) *$", told, re.MULTILINE) == [(f"I{n}", "0") for n in range(1, 9)]
+    assert "13 orders accepted and brought to their ends" in told
 
 
 def test_our_own_orders_show_every_status_failure_and_question_there_is() -> None:
@@ -89,10 +94,22 @@ def test_our_own_orders_show_every_status_failure_and_question_there_is() -> Non
     output, told = process.communicate(timeout=170)
 
     assert process.returncode == 0, told
-    seen = json.loads(output)["coverage"]
+    report = json.loads(output)
+    seen = report["coverage"]
     assert set(OrderStatus) - set(seen["statuses"]) == not_yet.STATUSES
     assert set(FailureCode) - set(seen["failure_codes"]) == not_yet.FAILURES
     assert set(AttentionReason) - seen["attention_reasons"].keys() == not_yet.QUESTIONS
+    assert {(*approval["asked"], approval["outcome"]) for approval in report["approvals"]} == {
+        ("manager", "approved"),
+        ("manager", "rejected"),
+        ("manager", "void"),
+        ("manager", "director", "approved"),
+        ("manager", "director", "rejected"),
+        ("night_desk", "approved"),
+        ("night_desk", "expired"),
+        ("night_desk", "compliance", "approved"),
+        ("night_desk", "compliance", "rejected"),
+    }
     assert all(answers and set(answers) <= _buttons(reason) for reason, answers in seen["attention_reasons"].items())
 
 

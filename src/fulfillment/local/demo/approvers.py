@@ -13,9 +13,6 @@ from fulfillment.local.demo.progress import Board, Progress
 from fulfillment.local.demo.service import Refused
 
 _LOOK_EVERY = 0.5
-# Asking is not to cost the service more than a fifth of the time.
-_LOOK_SHARE = 4
-
 PEOPLE = {name: Approver(min(roles, default=Approver.DEPUTY)) for name, roles in APPROVERS.items()}
 """Every approver's key, and in which part they decide; from low to high."""
 
@@ -43,7 +40,8 @@ class Approvers:
             for person, approver in PEOPLE.items():
                 if self._is_wanted(approver):
                     looked += await self._look(person)
-            await asyncio.sleep(max(self._look_every, _LOOK_SHARE * looked))
+            # A busy service is not asked all the time.
+            await asyncio.sleep(max(self._look_every, looked))
 
     def _is_wanted(self, approver: Approver) -> bool:
         """Somebody without anything to decide leaves the service alone."""
