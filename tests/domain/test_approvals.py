@@ -103,6 +103,11 @@ STANDINGS = {
         [says("ann", "manager"), withdraws("ann")],
         waits("manager", manager=2),
     ),
+    "a withdrawal takes one's own vote back, not the last one": (
+        plan(TWO_MANAGERS),
+        [says("ann", "manager"), abstains("ben", "manager"), withdraws("ann")],
+        waits("manager", manager=2),
+    ),
     "who has withdrawn may vote anew": (
         ONE,
         [abstains("ann", "manager"), withdraws("ann"), says("ann", "manager")],
@@ -233,3 +238,13 @@ def test_a_request_that_is_taken_over_goes_on_as_if_it_had_never_stopped() -> No
     assert after.levels[1] == Level(
         name="director", role="director", status=LevelStatus.OPEN, opened_at=at(6), reminded=2
     )
+
+
+def test_a_request_that_is_over_stays_over_when_it_is_taken_over() -> None:
+    over = asked(ONE, rejects("ann", "manager"))
+
+    after = ApprovalRequest(
+        ONE, requesters=(), started_at=START, status=over.status, levels=over.levels, ballots=over.ballots
+    )
+
+    assert (after.is_open, after.next_at, after.waiting_for) == (False, None, ())

@@ -59,6 +59,12 @@ HAPPENINGS: dict[str, tuple[Plan, list[Act], float, list[Happening]]] = {
         7,
         [Reminded(level="manager", n=1)],
     ),
+    "reassigned to the next higher role: no escalation to itself": (
+        ONE,
+        [reassigns("manager", "director"), until(6)],
+        9,
+        [],
+    ),
     "nothing happens to what is over": (ONE, [says("ann", "manager")], 20, []),
 }
 

@@ -299,8 +299,6 @@ class ApprovalRequest:
         if all(level.status in _SETTLED for level in self._levels.values()):
             self.status = ApprovalStatus.APPROVED
             return
-        if self._plan.mode is Mode.SEQUENTIAL and self._open:
-            return
         for level in self.levels:
             if level.status is LevelStatus.WAITING:
                 self._change(level.name, status=LevelStatus.OPEN, opened_at=now)
