@@ -16,7 +16,7 @@ from tests.fixtures.identity import a_caller, calling
 
 PATH = "/v1/delegations"
 JWT = "jwt:https://issuer.example#ada"
-FROM, UNTIL = "2026-12-01T00:00:00Z", "2026-12-15T00:00:00Z"
+FROM, UNTIL = "2126-12-01T00:00:00Z", "2126-12-15T00:00:00Z"
 TIMES = {"from": FROM, "until": UNTIL}
 
 
@@ -68,18 +68,18 @@ async def test_both_sides_see_a_delegation(boss: httpx2.AsyncClient, ada: httpx2
 async def test_times_may_have_any_zone_and_are_answered_in_utc(
     boss: httpx2.AsyncClient, ada: httpx2.AsyncClient
 ) -> None:
-    given = await put(boss, **{"from": "2026-12-01T09:00:00+02:00", "until": "2026-12-01T09:00:01+01:00"})
+    given = await put(boss, **{"from": "2126-12-01T09:00:00+02:00", "until": "2126-12-01T09:00:01+01:00"})
 
-    assert (given.json()["from"], given.json()["until"]) == ("2026-12-01T07:00:00Z", "2026-12-01T08:00:01Z")
+    assert (given.json()["from"], given.json()["until"]) == ("2126-12-01T07:00:00Z", "2126-12-01T08:00:01Z")
 
 
 @pytest.mark.usefixtures("ada")
 async def test_the_same_again_changes_nothing_and_another_takes_its_place(boss: httpx2.AsyncClient) -> None:
     first, again = await put(boss), await put(boss)
-    other = await put(boss, roles=["manager"], until="2026-12-16T00:00:00Z")
+    other = await put(boss, roles=["manager"], until="2126-12-16T00:00:00Z")
 
     assert again.json() == first.json()
-    assert other.json() == {**first.json(), "roles": ["manager"], "until": "2026-12-16T00:00:00Z"}
+    assert other.json() == {**first.json(), "roles": ["manager"], "until": "2126-12-16T00:00:00Z"}
     assert await listed(boss, "given") == [other.json()]
 
 
@@ -121,6 +121,12 @@ async def test_a_caller_that_is_not_there_cannot_be_a_delegate(
     assert await listed(boss, "given") == []
 
 
+async def test_a_caller_who_may_not_decide_cannot_be_a_delegate(boss: httpx2.AsyncClient, database: Database) -> None:
+    await a_caller(database, "shop", Scope.APPROVALS_READ, Scope.ORDERS_PLACE, roles=("manager",))
+
+    assert wrong(await put(boss, "key:shop")) == (422, ["delegate"])
+
+
 @pytest.mark.parametrize(
     "delegate",
     [
@@ -148,11 +154,12 @@ async def test_nobody_delegates_to_themselves(boss: httpx2.AsyncClient) -> None:
     ("times", "field"),
     [
         ({"until": FROM}, "until"),
-        ({"until": "2026-11-30T23:59:59Z"}, "until"),
-        ({"until": "2027-12-02T00:00:01Z"}, "until"),
-        ({"until": "2026-12-15T00:00:00"}, "until"),
-        ({"until": "2026-12-15"}, "until"),
+        ({"until": "2126-11-30T23:59:59Z"}, "until"),
+        ({"until": "2127-12-02T00:00:01Z"}, "until"),
+        ({"until": "2126-12-15T00:00:00"}, "until"),
+        ({"until": "2126-12-15"}, "until"),
         ({"until": 1797292800}, "until"),
+        ({"from": "2020-01-01T00:00:00Z", "until": "2020-12-01T00:00:00Z"}, "until"),
         ({"from": "tomorrow"}, "from"),
     ],
 )
@@ -163,7 +170,7 @@ async def test_a_delegation_is_for_some_time_and_at_most_a_year(
 
 
 async def test_a_whole_leap_year_is_possible(boss: httpx2.AsyncClient) -> None:
-    assert (await put(boss, JWT, until="2027-12-02T00:00:00Z")).status_code == 200
+    assert (await put(boss, JWT, until="2127-12-02T00:00:00Z")).status_code == 200
 
 
 @pytest.mark.parametrize("roles", [["vp"], ["manager", "vp"], [], ["Manager"], "manager"])
@@ -176,7 +183,10 @@ async def test_only_own_roles_can_be_delegated(boss: httpx2.AsyncClient, roles: 
 async def test_roles_that_were_delegated_to_somebody_are_not_theirs_to_delegate(
     boss: httpx2.AsyncClient, ada: httpx2.AsyncClient
 ) -> None:
-    await put(boss, **{"from": "2026-01-01T00:00:00Z"})
+    now = datetime.now(UTC)
+    given = await put(boss, **{"from": now.isoformat(), "until": (now + timedelta(days=1)).isoformat()})
+
+    assert given.status_code == 200
 
     assert wrong(await put(ada, JWT)) == (422, ["roles"])
     assert wrong(await put(ada, JWT, roles=["manager"])) == (422, ["roles"])

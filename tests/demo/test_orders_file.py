@@ -80,6 +80,10 @@ def test_our_own_orders_are_of_many_kinds() -> None:
             'scenario.decisions[0]: must be who decides and what, like ["manager", "approve"]',
         ),
         (a_line(scenario={"decisions": "approve"}), "scenario.decisions: must be a list"),
+        (
+            a_line(scenario={"decisions": [["manager", "approve"], ["vp", "withdraw"]]}),
+            "scenario.decisions: vp has no vote to withdraw; let them vote before",
+        ),
         (a_line(scenario={"cancel_at": "returned"}), f"scenario.cancel_at: must be one of {BEFORE_THE_END}"),
         (a_line(scenario={"cancel_at": {}}), f"scenario.cancel_at: must be one of {BEFORE_THE_END}"),
         (a_line(scenario={"pay_later": 7}), "scenario.pay_later: must be a list"),

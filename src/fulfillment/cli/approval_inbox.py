@@ -3,12 +3,13 @@
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import httpx2
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from fulfillment.cli.durations import end
@@ -25,7 +26,7 @@ from fulfillment.cli.http import (
     print_json,
     service,
 )
-from fulfillment.cli.order_views import age, coloured, due, print_event
+from fulfillment.cli.order_views import age, coloured, due, minute, print_event
 from fulfillment.domain.approvals import ApprovalStatus
 
 APPROVER = "approver_manager"
@@ -42,7 +43,10 @@ def list_approvals(
     every: Annotated[bool, typer.Option("--all", help="Those that are closed, too.")] = False,
     mine: Annotated[bool, typer.Option("--mine", help="Only what you can decide now.")] = False,
     due_before: Annotated[
-        str | None, typer.Option(help="Only what is due within 24h or 3d, or before 2027-01-31 (UTC).", metavar="TIME")
+        datetime | None,
+        typer.Option(
+            parser=end, metavar="TIME", help="Only what is due within 24h or 3d, or before 2027-01-31 begins (UTC)."
+        ),
     ] = None,
     order: Annotated[UUID | None, typer.Option(help="Only those of this order.", metavar="ID")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the oldest first.")] = 50,
@@ -58,7 +62,7 @@ def list_approvals(
         "role": role,
         "status": wanted,
         "mine": "true" if mine else None,
-        "due_before": end(due_before).isoformat() if due_before else None,
+        "due_before": due_before.isoformat() if due_before else None,
         "order_id": str(order) if order else None,
     }
     with service(api, APPROVER, caller) as client:
@@ -101,12 +105,12 @@ def approval(client: httpx2.Client, wanted: UUID) -> Json:
 
 
 def _print_list(found: Iterable[Json]) -> None:
-    table = Table("approval", "order", "total", "waiting for", "votes", "due")
+    # An id that is cut off is of no use: it has room on every terminal, and `show` names the order.
+    table = Table(Column("approval", no_wrap=True), "total", "waiting for", "votes", "due")
     for one in found:
         is_open = one["status"] == ApprovalStatus.PENDING
         table.add_row(
             one["id"],
-            one["order_id"],
             money(one["total"]),
             " or ".join(one["waiting_for"]) if is_open else coloured(one["status"]),
             _votes(one["levels"]),
@@ -164,10 +168,11 @@ def _levels(levels: Iterable[Json]) -> Table:
 
 
 def _said(votes: Iterable[Json]) -> Table:
-    table = Table("at", "level", "decision", "by", "on behalf of", "state", "comment")
+    people = (Column(name, overflow="fold") for name in ("by", "on behalf of"))
+    table = Table("at", "level", "decision", *people, "state", "comment")
     for vote in votes:
         table.add_row(
-            vote["at"][:19],
+            minute(vote["at"]),
             vote["level"] or "",
             coloured(vote["decision"]),
             vote["actor"],

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from fulfillment.cli.http import ApiUrl, AsJson, Json, checked, console, money, print_json, service
+from fulfillment.cli.http import ApiUrl, AsCaller, AsJson, Json, checked, console, money, print_json, service
 from fulfillment.domain.iso import CURRENCIES
 from fulfillment.domain.money import Money, exponent
 
@@ -34,11 +34,11 @@ Amount = Annotated[
 ]
 
 
-def policy(api: ApiUrl = None, as_json: AsJson = False) -> None:
+def policy(caller: AsCaller = None, api: ApiUrl = None, as_json: AsJson = False) -> None:
     """
     Show the rules in force: who is asked from which total on, and what counts as risk.
     """
-    with service(api, _ROLE) as client:
+    with service(api, _ROLE, caller) as client:
         document = checked(client.get("/v1/approval-policy")).json()
     if as_json:
         print_json(document)
@@ -52,6 +52,7 @@ def explain(
     customer: Annotated[str | None, typer.Option(help="Whose order it would be; nothing is counted.")] = None,
     country: Annotated[str | None, typer.Option(help="Where it would go: ISO 3166-1 alpha-2, like DE.")] = None,
     units: Annotated[int | None, typer.Option(min=1, help="The most pieces of one article.")] = None,
+    caller: AsCaller = None,
     api: ApiUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +67,7 @@ def explain(
         "units": units,
     }
     parameters = {name: value for name, value in given.items() if value is not None}
-    with service(api, _ROLE) as client:
+    with service(api, _ROLE, caller) as client:
         document = checked(client.get("/v1/approval-policy/explanation", params=parameters)).json()
     if as_json:
         print_json(document)
@@ -88,7 +89,7 @@ def _minor_units(amount: str, currency: str) -> int:
     units = Decimal(amount).scaleb(digits) if _AMOUNT.fullmatch(amount) else None
     if units is None or units != units.to_integral_value():
         example = str(Money(120 * 10**digits, currency)).partition(" ")[0]
-        msg = f"must be a number from 0 on with at most {digits} digits after the point, like {example}"
+        msg = f"must be a number from 0 on, at most 15 digits and {digits} after the point, like {example}"
         raise typer.BadParameter(msg, param_hint="--amount")
     return int(units)
 

@@ -2,6 +2,7 @@
 `fulfillment approvals approve|reject|abstain|withdraw|reassign`: what people say to an approval.
 """
 
+import re
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from fulfillment.cli.http import ApiUrl, AsCaller, AsJson, Json, accepted, money
 from fulfillment.domain.approvals import Vote
 
 _OPERATOR = "operator"
+_VISIBLE = re.compile(r"[!-~]{1,255}")
 _OUTCOMES = {
     "approved": "The order goes on.",
     "rejected": "The order is not carried out.",
@@ -25,7 +27,19 @@ OnBehalfOf = Annotated[
     str | None,
     typer.Option(help="Whose delegation to use, if several could be meant: key:NAME, NAME, or jwt:ISSUER#SUBJECT."),
 ]
-Key = Annotated[str | None, typer.Option(help="Names the decision: the same key never votes twice.")]
+
+
+def _visible(text: str) -> str:
+    if not _VISIBLE.fullmatch(text):
+        msg = "is 1 to 255 visible ASCII characters, without spaces"
+        raise typer.BadParameter(msg)
+    return text
+
+
+Key = Annotated[
+    str | None,
+    typer.Option(parser=_visible, metavar="KEY", help="Names the decision: the same key never votes twice."),
+]
 
 
 def approve(

@@ -9,13 +9,14 @@ from uuid import UUID
 
 import httpx2
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from fulfillment.cli.approval_inbox import APPROVER
 from fulfillment.cli.deciding import person
 from fulfillment.cli.durations import end, moment
 from fulfillment.cli.http import ApiUrl, AsCaller, AsJson, Json, checked, console, fail, items, print_json, service
+from fulfillment.cli.order_views import minute
 
 _PATH = "/v1/delegations"
 _STATES = {"valid": "green", "not yet": "yellow", "revoked": "red"}
@@ -24,11 +25,14 @@ _STATES = {"valid": "green", "not yet": "yellow", "revoked": "red"}
 def delegate(
     to: Annotated[str, typer.Argument(metavar="TO", help="key:NAME, NAME for short, or jwt:ISSUER#SUBJECT.")],
     until: Annotated[
-        str,
-        typer.Option(metavar="TIME", help="For so long from now, like 24h or 14d, or until 2027-01-31 begins (UTC)."),
+        datetime,
+        typer.Option(
+            parser=end, metavar="TIME", help="For so long from now, like 24h or 14d, or until 2027-01-31 begins (UTC)."
+        ),
     ],
     since: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="In the same way, when it begins; else: now.")
+        datetime | None,
+        typer.Option("--from", parser=moment, metavar="TIME", help="In the same way, when it begins; else: now."),
     ] = None,
     role: Annotated[list[str] | None, typer.Option(help="One of your roles; may be repeated. Without: all.")] = None,
     caller: AsCaller = None,
@@ -38,8 +42,8 @@ def delegate(
     """
     Let somebody decide for you. What you delegated to them before is replaced.
     """
-    starts_at = moment(since) if since else datetime.now(UTC)
-    body: Json = {"delegate": person(to), "from": starts_at.isoformat(), "until": end(until).isoformat()}
+    starts_at = since or datetime.now(UTC)
+    body: Json = {"delegate": person(to), "from": starts_at.isoformat(), "until": until.isoformat()}
     if role:
         body["roles"] = role
     with service(api, APPROVER, caller) as client:
@@ -48,7 +52,9 @@ def delegate(
         print_json(given)
         return
     roles = " and ".join(given["roles"])
-    typer.echo(f"{given['delegate']} decides for you as {roles} from {_at(given['from'])} until {_at(given['until'])}.")
+    typer.echo(
+        f"{given['delegate']} decides for you as {roles} from {minute(given['from'])} until {minute(given['until'])}."
+    )
     typer.echo(f"End it sooner: fulfillment approvals undelegate {given['delegate']}")
 
 
@@ -96,16 +102,16 @@ def _id(client: httpx2.Client, to: str) -> str:
 
 
 def _print(found: Iterable[Json]) -> None:
-    table = Table("delegation", "of", "to", "roles", "from", "until", "state")
+    people = (Column(name, overflow="fold") for name in ("of", "to"))
+    table = Table(*people, "roles", "from", "until", "state")
     for one in found:
         state = _state(one)
         table.add_row(
-            one["id"],
             one["delegator"],
             one["delegate"],
             " ".join(one["roles"]),
-            _at(one["from"]),
-            _at(one["until"]),
+            minute(one["from"]),
+            minute(one["until"]),
             Text(state, _STATES.get(state, "")),
         )
     console().print(table)
@@ -118,8 +124,3 @@ def _state(one: Json) -> str:
     if datetime.fromisoformat(one["until"]) <= now:
         return "ended"
     return "valid" if datetime.fromisoformat(one["from"]) <= now else "not yet"
-
-
-def _at(time: str) -> str:
-    """To the minute, in UTC as all times of the service."""
-    return f"{time[:10]} {time[11:16]}"

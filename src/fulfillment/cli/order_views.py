@@ -62,6 +62,11 @@ def age(since: str) -> str:
     return _span(datetime.now(UTC) - datetime.fromisoformat(since))
 
 
+def minute(time: str) -> str:
+    """To the minute, in UTC as all times of the service."""
+    return f"{time[:10]} {time[11:16]}"
+
+
 def due(at: str | None) -> Text:
     """How long there is left: red once it is too late, yellow when it is soon."""
     if at is None:

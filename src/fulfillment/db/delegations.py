@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, any_, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from fulfillment.db.engine import Reading
@@ -115,11 +115,13 @@ async def active_for(connection: Reading, delegate: str, now: datetime) -> tuple
 
 
 async def may_be_delegated_to(connection: Reading, person: str) -> bool:
-    """Whether there can be such a person: a caller with an API key is known, and not revoked."""
+    """Whether they could use it, as far as is known: a caller with an API key may decide, and was not revoked."""
     if not person.startswith(_KEY):
         return True
     known = select(principals.c.name).where(
-        principals.c.name == person.removeprefix(_KEY), principals.c.revoked_at.is_(None)
+        principals.c.name == person.removeprefix(_KEY),
+        principals.c.revoked_at.is_(None),
+        Scope.APPROVALS_DECIDE.value == any_(principals.c.scopes),
     )
     return (await connection.execute(known)).first() is not None
 

@@ -2,7 +2,7 @@
 `/delegations`: who may decide for whom, and for how long.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -51,11 +51,15 @@ async def put_delegation(body: DelegationBody, caller: Caller, resources: Resour
         starts_at=body.starts_at,
         ends_at=body.ends_at,
     )
+    if new.ends_at <= datetime.now(UTC):
+        raise Problem.field("until", "must be in the future")
     if new.delegate == caller.id:
         raise Problem.field("delegate", "must be somebody else")
     async with resources.database.statement() as connection:
         if not await delegations.may_be_delegated_to(connection, new.delegate):
-            raise Problem.field("delegate", "there is no caller of this name, or it was revoked")
+            raise Problem.field(
+                "delegate", "there is no caller of this name with the scope approvals:decide, or it was revoked"
+            )
         return answer(DelegationOut.of(await delegations.put(connection, new)))
 
 

@@ -44,7 +44,7 @@ class DelegationBody(Body):
     starts_at: Instant = Field(alias="from")
     """From then on."""
     ends_at: Instant = Field(alias="until")
-    """Until just before then: after `from`, and at most 366 days later."""
+    """Until just before then: in the future, after `from`, and at most 366 days later."""
     roles: Annotated[list[Role], Field(min_length=1, max_length=_MOST_ROLES)] | None = None
     """Some of the caller's own roles; all of them when left out."""
 

@@ -2,6 +2,7 @@
 What is to happen to an order of the file, and how it is to end.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
@@ -19,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from fulfillment.domain.attention import Action
 from fulfillment.domain.orders import AttentionReason, FailureCode, OrderStatus
-from fulfillment.local.demo.decisions import Decision, Said
+from fulfillment.local.demo.decisions import Approver, Decision, Said
 
 DEFAULT_TOKEN = "tok_visa"  # noqa: S105 - the name of a test card
 ASKS_CUSTOMER = "tok_action_required"
@@ -179,6 +180,16 @@ class Scenario(_Strict):
     decisions: tuple[Pair, ...] | None = None
     actions: Annotated[tuple[Action, ...], BeforeValidator(_some)] = ()
     expect: Expectation | None = None
+
+    @field_validator("decisions")
+    @classmethod
+    def _only_votes_are_withdrawn(cls, value: tuple[Said, ...] | None) -> tuple[Said, ...] | None:
+        votes: Counter[Approver] = Counter()
+        for approver, decision in value or ():
+            votes[approver] += -1 if decision is Decision.WITHDRAW else 1
+            if votes[approver] < 0:
+                raise PydanticCustomError("no_vote", f"{approver} has no vote to withdraw; let them vote before")
+        return value
 
     @field_validator("provider_at")
     @classmethod
