@@ -8,17 +8,18 @@ from typing import Any
 
 import httpx2
 import pytest
+import pytest_asyncio
 from sqlalchemy import insert, select
-from temporalio.client import Client
 
 from fulfillment.api.resources import ApiResources
-from fulfillment.db.engine import Database
 from fulfillment.db.tables import customers
 from tests.api.bodies import a_key, an_order
 from tests.api.writing import start_of, write
-from tests.fixtures.api import serving
-from tests.fixtures.settings import MakeSettings
+from tests.fixtures.api import Serving, an_api
+from tests.fixtures.settings import settings_for
 from tests.settings.policies import a_document
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RISK = {
     "first_order": 10,
@@ -31,10 +32,22 @@ RISK = {
 }
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(shared_database_url: str, temporal_server: str) -> AsyncIterator[Serving]:
+    """An API with a policy, one for all tests here."""
+    settings = settings_for(shared_database_url, approvals={"policy": a_document(risk=RISK)})
+    async with an_api(settings, temporal_server) as service:
+        yield service
+
+
 @pytest.fixture
-def resources(make_settings: MakeSettings, database: Database, temporal: Client) -> ApiResources:
-    """Of an API with a policy."""
-    return ApiResources.of(make_settings(approvals={"policy": a_document(risk=RISK)}), database, temporal)
+def api(service: Serving) -> httpx2.AsyncClient:
+    return service.api
+
+
+@pytest.fixture
+def resources(service: Serving) -> ApiResources:
+    return service.resources
 
 
 async def explanation(api: httpx2.AsyncClient, **query: Any) -> Any:
@@ -75,12 +88,10 @@ async def test_the_whole_policy_is_shown_with_its_version(api: httpx2.AsyncClien
 
 
 @pytest.mark.parametrize("rate", ["0.000000000001", "123456789012.000000000001", "100"])
-async def test_a_rate_is_shown_with_all_its_digits(
-    rate: str, make_settings: MakeSettings, database: Database, temporal: Client
-) -> None:
-    settings = make_settings(approvals={"policy": a_document(rates={"EUR": rate})})
-    async with serving(ApiResources.of(settings, database, temporal)) as api:
-        assert (await api.get("/v1/approval-policy")).json()["rates"] == {"EUR": rate}
+async def test_a_rate_is_shown_with_all_its_digits(rate: str, database_url: str, temporal_server: str) -> None:
+    settings = settings_for(database_url, approvals={"policy": a_document(rates={"EUR": rate})})
+    async with an_api(settings, temporal_server) as other:
+        assert (await other.api.get("/v1/approval-policy")).json()["rates"] == {"EUR": rate}
 
 
 async def test_an_order_by_its_amount_alone_is_explained(api: httpx2.AsyncClient, resources: ApiResources) -> None:
@@ -141,7 +152,7 @@ async def test_what_a_customer_ordered_is_read_and_never_counted(
     # The third within the hour would be this one; asking twice does not make it the fourth.
     told = [(await explanation(api, amount=1, customer_id="C-1"))["risk"]["points"] for _ in "12"]
     async with resources.database.statement() as connection:
-        (row,) = (await connection.execute(select(customers))).all()
+        (row,) = (await connection.execute(select(customers).where(customers.c.customer_id == "C-1"))).all()
 
     assert told == [{"orders_within_hour": 40}] * 2
     assert (row.orders, row.recent) == (7, moments)
@@ -179,13 +190,11 @@ async def test_a_wrong_parameter_is_named(api: httpx2.AsyncClient, query: dict[s
     assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [field])
 
 
-@pytest.fixture
-async def default_api(
-    make_settings: MakeSettings, database: Database, temporal: Client
-) -> AsyncIterator[httpx2.AsyncClient]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def default_api(database_url: str, temporal_server: str) -> AsyncIterator[httpx2.AsyncClient]:
     """An API nobody wrote a policy for."""
-    async with serving(ApiResources.of(make_settings(approvals={"policy": None}), database, temporal)) as client:
-        yield client
+    async with an_api(settings_for(database_url, approvals={"policy": None}), temporal_server) as service:
+        yield service.api
 
 
 async def test_without_a_policy_the_default_one_is_explained(default_api: httpx2.AsyncClient) -> None:

@@ -244,13 +244,13 @@ async def test_a_decision_at_the_moment_an_order_is_placed_waits_for_its_workflo
         await until(is_asked)
         return await office.decide("mia", office.approval_path(await office.shopper.read(path)))
 
-    answers = await asyncio.gather(*(place_and_decide() for _ in range(10)))
+    answers = await asyncio.gather(*(place_and_decide() for _ in range(5)))
 
-    assert [answer.json() for answer in answers] == [{"status": "approved", "missing": []}] * 10
+    assert [answer.json() for answer in answers] == [{"status": "approved", "missing": []}] * 5
 
 
 async def test_a_vote_and_a_cancellation_at_the_same_moment_agree_with_each_other(office: Office) -> None:
-    asked = [await office.ask() for _ in range(10)]
+    asked = [await office.ask() for _ in range(6)]
 
     async def both(path: str, approval: str) -> tuple[httpx2.Response, httpx2.Response]:
         cancel = office.api.post(f"{path}/cancel", json={"reason": "changed my mind"})

@@ -12,12 +12,8 @@ from fulfillment.db import delegations, principals
 from fulfillment.db.engine import Database
 from fulfillment.domain.approvals import Authority
 from fulfillment.domain.identity import Scope
+from tests.api.lending import FROM, JWT, PATH, UNTIL, put, wrong
 from tests.fixtures.identity import a_caller, calling
-
-PATH = "/v1/delegations"
-JWT = "jwt:https://issuer.example#ada"
-FROM, UNTIL = "2126-12-01T00:00:00Z", "2126-12-15T00:00:00Z"
-TIMES = {"from": FROM, "until": UNTIL}
 
 
 @pytest.fixture
@@ -32,20 +28,11 @@ async def ada(api: httpx2.AsyncClient, database: Database) -> httpx2.AsyncClient
     return calling(api, await a_caller(database, "ada", Scope.APPROVALS_DECIDE))
 
 
-async def put(caller: httpx2.AsyncClient, delegate: str = "key:ada", **changes: Any) -> httpx2.Response:
-    return await caller.put(PATH, json={"delegate": delegate, **TIMES, **changes})
-
-
 async def listed(caller: httpx2.AsyncClient, direction: str, **parameters: Any) -> list[dict[str, Any]]:
     answer = await caller.get(PATH, params={"direction": direction, **parameters})
     assert answer.status_code == 200, answer.text
     items: list[dict[str, Any]] = answer.json()["items"]
     return items
-
-
-def wrong(answer: httpx2.Response) -> tuple[int, list[str]]:
-    """The status, and the fields it names."""
-    return answer.status_code, [error["field"] for error in answer.json().get("errors", [])]
 
 
 async def test_both_sides_see_a_delegation(boss: httpx2.AsyncClient, ada: httpx2.AsyncClient) -> None:
@@ -125,59 +112,6 @@ async def test_a_caller_who_may_not_decide_cannot_be_a_delegate(boss: httpx2.Asy
     await a_caller(database, "shop", Scope.APPROVALS_READ, Scope.ORDERS_PLACE, roles=("manager",))
 
     assert wrong(await put(boss, "key:shop")) == (422, ["delegate"])
-
-
-@pytest.mark.parametrize(
-    "delegate",
-    [
-        "",
-        "ada",
-        "key:",
-        "key:Ada",
-        "key:a b",
-        " key:ada",
-        "jwt:ada",
-        "jwt:#ada",
-        f"jwt:https://i#{'a' * 300}",
-        "jwt:i#ä",
-    ],
-)
-async def test_what_no_caller_can_be_called_is_no_delegate(boss: httpx2.AsyncClient, delegate: str) -> None:
-    assert wrong(await put(boss, delegate)) == (422, ["delegate"])
-
-
-async def test_nobody_delegates_to_themselves(boss: httpx2.AsyncClient) -> None:
-    assert wrong(await put(boss, "key:boss")) == (422, ["delegate"])
-
-
-@pytest.mark.parametrize(
-    ("times", "field"),
-    [
-        ({"until": FROM}, "until"),
-        ({"until": "2126-11-30T23:59:59Z"}, "until"),
-        ({"until": "2127-12-02T00:00:01Z"}, "until"),
-        ({"until": "2126-12-15T00:00:00"}, "until"),
-        ({"until": "2126-12-15"}, "until"),
-        ({"until": 1797292800}, "until"),
-        ({"from": "2020-01-01T00:00:00Z", "until": "2020-12-01T00:00:00Z"}, "until"),
-        ({"from": "tomorrow"}, "from"),
-    ],
-)
-async def test_a_delegation_is_for_some_time_and_at_most_a_year(
-    boss: httpx2.AsyncClient, times: dict[str, Any], field: str
-) -> None:
-    assert wrong(await put(boss, JWT, **times)) == (422, [field])
-
-
-async def test_a_whole_leap_year_is_possible(boss: httpx2.AsyncClient) -> None:
-    assert (await put(boss, JWT, until="2127-12-02T00:00:00Z")).status_code == 200
-
-
-@pytest.mark.parametrize("roles", [["vp"], ["manager", "vp"], [], ["Manager"], "manager"])
-async def test_only_own_roles_can_be_delegated(boss: httpx2.AsyncClient, roles: object) -> None:
-    status, fields = wrong(await put(boss, JWT, roles=roles))
-
-    assert (status, fields[0].partition("[")[0]) == (422, "roles")
 
 
 async def test_roles_that_were_delegated_to_somebody_are_not_theirs_to_delegate(

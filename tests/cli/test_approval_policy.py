@@ -3,21 +3,37 @@
 """
 
 import json
+from collections.abc import AsyncIterator
 
+import httpx2
 import pytest
-from temporalio.client import Client
+import pytest_asyncio
 
 from fulfillment.api.resources import ApiResources
-from fulfillment.db.engine import Database
 from tests.cli.running import Run
-from tests.fixtures.settings import MakeSettings
+from tests.fixtures.api import Serving, an_api
+from tests.fixtures.settings import settings_for
 from tests.settings.policies import a_document
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(shared_database_url: str, temporal_server: str) -> AsyncIterator[Serving]:
+    """An API with a policy, one for all tests here."""
+    settings = settings_for(shared_database_url, approvals={"policy": a_document()})
+    async with an_api(settings, temporal_server) as service:
+        yield service
 
 
 @pytest.fixture
-def resources(make_settings: MakeSettings, database: Database, temporal: Client) -> ApiResources:
-    """Of an API with a policy."""
-    return ApiResources.of(make_settings(approvals={"policy": a_document()}), database, temporal)
+def api(service: Serving) -> httpx2.AsyncClient:
+    return service.api
+
+
+@pytest.fixture
+def resources(service: Serving) -> ApiResources:
+    return service.resources
 
 
 def lines(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, and_, any_, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, any_, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from fulfillment.db.engine import Reading
@@ -121,7 +121,7 @@ async def may_be_delegated_to(connection: Reading, person: str) -> bool:
     known = select(principals.c.name).where(
         principals.c.name == person.removeprefix(_KEY),
         principals.c.revoked_at.is_(None),
-        Scope.APPROVALS_DECIDE.value == any_(principals.c.scopes),
+        literal(Scope.APPROVALS_DECIDE.value) == any_(principals.c.scopes),
     )
     return (await connection.execute(known)).first() is not None
 
