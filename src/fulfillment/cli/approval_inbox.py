@@ -27,7 +27,7 @@ from fulfillment.cli.http import (
     service,
 )
 from fulfillment.cli.order_views import age, coloured, due, minute, print_event
-from fulfillment.domain.approvals import ApprovalStatus
+from fulfillment.domain.approvals import ApprovalStatus, LevelStatus
 
 APPROVER = "approver_manager"
 """Whose key of a local stack decides, unless another one is named."""
@@ -72,7 +72,7 @@ def list_approvals(
     elif not found:
         typer.echo("Nothing waits for you." if mine else "Nothing is found.")
     else:
-        _print_list(found)
+        console().print(table_of(found))
 
 
 def show(approval_id: ApprovalArgument, caller: AsCaller = None, api: ApiUrl = None, as_json: AsJson = False) -> None:
@@ -104,24 +104,26 @@ def approval(client: httpx2.Client, wanted: UUID) -> Json:
     return document
 
 
-def _print_list(found: Iterable[Json]) -> None:
-    # An id that is cut off is of no use: it has room on every terminal, and `show` names the order.
-    table = Table(Column("approval", no_wrap=True), "total", "waiting for", "votes", "due")
+def table_of(found: Iterable[Json]) -> Table:
+    """Approvals, a line each on a terminal of 80 columns."""
+    # What is cut off is of no use: ids and totals have room on every terminal, and `show` names the order.
+    whole = (Column(name, no_wrap=True) for name in ("approval", "total"))
+    table = Table(*whole, "waiting for", Column("due", no_wrap=True))
     for one in found:
         is_open = one["status"] == ApprovalStatus.PENDING
         table.add_row(
             one["id"],
             money(one["total"]),
-            " or ".join(one["waiting_for"]) if is_open else coloured(one["status"]),
-            _votes(one["levels"]),
+            _waits_for(one["levels"]) if is_open else coloured(one["status"]),
             due(one["due_at"]) if is_open else "",
         )
-    console().print(table)
+    return table
 
 
-def _votes(levels: Iterable[Json]) -> str:
-    """How many have said yes at the levels where it counts now: `manager 1/2`."""
-    return ", ".join(f"{one['level']} {one['votes']}/{one['quorum']}" for one in levels if one["status"] == "open")
+def _waits_for(levels: Iterable[Json]) -> str:
+    """Who decides at the levels that are open, and how many of how many have said yes: `manager or director 1/2`."""
+    is_open = (one for one in levels if one["status"] == LevelStatus.OPEN)
+    return ", ".join(f"{' or '.join(one['roles'])} {one['votes']}/{one['quorum']}" for one in is_open)
 
 
 def _print(found: Json) -> None:
