@@ -238,4 +238,4 @@ def _said(happening: Happening) -> Happened:
 
 TestAnySequence = AnySequence.TestCase
 # The same sequences each time: a test that fails now and then says less than one that does not.
-TestAnySequence.settings = settings(max_examples=100, stateful_step_count=30, derandomize=True, deadline=None)
+TestAnySequence.settings = settings(max_examples=200, stateful_step_count=30, derandomize=True, deadline=None)
