@@ -146,8 +146,8 @@ async def test_messages_change_nothing_about_what_is_due(orders: RunningOrders, 
 
 # On a server that skips no time: the other one skips none while a step is in flight.
 SOON: dict[str, Any] = {
-    "reminders": (timedelta(seconds=0.5), timedelta(seconds=1)),
-    "escalate_after": timedelta(seconds=2),
+    "reminders": (timedelta(seconds=1), timedelta(seconds=2)),
+    "escalate_after": timedelta(seconds=3),
     "expire_after": timedelta(minutes=1),
 }
 
