@@ -90,6 +90,7 @@ async def test_an_approved_order_goes_on(
 
 async def test_approving_twice_at_once_settles_once(asking: Warehouse) -> None:
     order_id = await placed(asking, ONE_DEAR, token=None)
+    await asking.decided(order_id, ApprovalStatus.APPROVED)
 
     assert set(await asyncio.gather(*(asking.settle(order_id) for _ in range(6)))) == {S.AWAITING_PAYMENT}
     assert (await asking.events(order_id))[3:] == ["order_approved", "payment_requested"]
@@ -180,6 +181,39 @@ async def test_an_order_amended_back_to_what_was_approved_goes_on(asking: Wareho
 
     assert changed.status is S.AWAITING_PAYMENT
     assert await statuses(asking, order_id) == ["approved", "void"]
+
+
+async def test_whoever_made_it_dearer_may_not_decide_although_somebody_else_has_changed_it_since(
+    asking: Warehouse,
+) -> None:
+    order_id = await placed(asking, CHEAP, token=None)
+    await asking.amend(order_id, ONE_DEAR, actor="key:bob")
+    amended = await asking.amend(order_id, TWO_DEAR, n=2, actor="key:eve")
+    moved = await asking.readdress(order_id, ABROAD, n=3)
+
+    assert amended.approval is not None
+    assert amended.approval.requesters == ("key:shop", "key:bob", "key:eve")
+    assert moved.approval is not None
+    assert moved.approval.requesters == ("key:shop", "key:bob", "key:eve", "shop")
+
+
+async def test_a_yes_to_an_earlier_request_does_not_settle_what_is_asked_anew(asking: Warehouse) -> None:
+    order_id = await placed(asking, ONE_DEAR)
+    await asking.decided(order_id, ApprovalStatus.APPROVED)
+    await asking.amend(order_id, TWO_DEAR)
+
+    with pytest.raises(OutOfStep):
+        await asking.settle(order_id)
+    assert (await asking.order(order_id)).status == "awaiting_approval"
+
+
+async def test_an_order_that_is_settled_and_asked_anew_is_not_settled_over_and_over(asking: Warehouse) -> None:
+    order_id = await placed(asking, ONE_DEAR, token=None)
+    await approved(asking, order_id)
+    await asking.amend(order_id, TWO_DEAR)
+
+    with pytest.raises(OutOfStep):
+        await asking.settle(order_id)
 
 
 async def test_a_change_at_once_with_its_twin_asks_once(asking: Warehouse) -> None:

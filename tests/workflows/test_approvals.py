@@ -204,6 +204,8 @@ async def test_a_signal_that_says_nothing_or_something_else_is_ignored(orders: R
     await approving.handle.signal("approve")
     await approving.handle.signal("approve", decision("ada", vote=Vote.REJECT))
     await approving.handle.signal("reject", decision("ada"))
+    await approving.handle.signal("approve", args=[decision("ada"), "and more"])
+    await approving.handle.signal("approve", "what is this")
     await approving.rests(OPEN)
 
     assert (WRITE in script.steps, REFUSE in script.steps) == (False, False)

@@ -9,7 +9,7 @@ from typing import Any
 from fulfillment.contracts.steps import SettleApproval
 from fulfillment.db import asking, customers
 from fulfillment.db.asking import NewRequest, as_kept, assess, new_request
-from fulfillment.db.changes import Change, Fact, apply
+from fulfillment.db.changes import Change, Fact, OutOfStep, apply
 from fulfillment.db.customers import KnownCustomer
 from fulfillment.db.engine import Reading, Writing
 from fulfillment.db.locked_orders import LockedOrder, lock
@@ -94,10 +94,13 @@ async def settle(connection: Writing, request: SettleApproval) -> OrderStatus:
     An approved order goes on: to its payment, or on its way.
 
     Raises:
-        OutOfStep: it does not wait for an approval.
+        OutOfStep: it does not wait for an approval, or for a later one.
     """
     key = f"approved:{request.n}"
     locked = await lock(connection, request.order_id, key, (OrderStatus.AWAITING_APPROVAL,))
+    if locked.status is OrderStatus.AWAITING_APPROVAL and not _covers(locked.approved, locked.total):
+        # The workflow was put back to before the change that asked anew: it must be taken over.
+        raise OutOfStep(request.order_id, "waiting for another approval", key)
     if locked.done:
         return locked.status
     status = locked.next_status(locked.total)
@@ -140,7 +143,7 @@ async def _follow(
         on = _goes_on(order, wanted.total)
         return replace(on, values={**on.values, **approved, "assessment": kept})
     n = await asking.next_number(connection, order.id)
-    requesters = (order.requester, wanted.actor)
+    requesters = (order.requester, *await asking.earlier_requesters(connection, order.id), wanted.actor)
     waits = order.status is OrderStatus.AWAITING_APPROVAL
     return Reconsidered(
         path=() if waits else (OrderStatus.AWAITING_APPROVAL,),

@@ -78,7 +78,7 @@ def told(request: ApprovalRequest, message: Decision | Withdraw | Reassign, now:
             fact = _fact(EventKind.DECISION_WITHDRAWN, message.actor, **_spoken(ballot))
             return Step(facts=(fact,), note=Note(kind=NoteKind.WITHDRAWN, ballot=ballot))
         case Reassign():
-            request.reassign(message.level, message.role, now)
+            request.reassign(message.level, message.role, now, message.actor)
             fact = _fact(
                 EventKind.APPROVAL_REASSIGNED,
                 message.actor,
