@@ -195,6 +195,14 @@ async def newest_status(connection: Writing, order_id: OrderId) -> ApprovalStatu
     return ApprovalStatus((await connection.execute(_NEWEST, {"asked_order": order_id})).one().status)
 
 
+async def levels_asked(connection: Writing, order_id: OrderId) -> frozenset[str]:
+    """The levels that have approved an order as it is, or are to."""
+    row = (await connection.execute(_NEWEST, {"asked_order": order_id})).first()
+    if row is None or row.status not in (ApprovalStatus.PENDING, ApprovalStatus.APPROVED):
+        return frozenset()
+    return frozenset(level.role for level in PLAN.validate_python(row.plan).levels)
+
+
 async def next_number(connection: Writing, order_id: OrderId) -> int:
     """The number of an order's next request."""
     return int(await connection.scalar(_LAST, {"asked_order": order_id}) or 0) + 1

@@ -71,17 +71,22 @@ async def amended(connection: Writing, policy: Policy, order: LockedOrder, wante
 async def readdressed(connection: Writing, policy: Policy, order: LockedOrder, wanted: Wanted) -> Reconsidered:
     """
     Another country: while an approval is awaited the rules are asked anew. Later it is refused if they ask for one
-    now, or if people have approved the order as it is.
+    now, or if people have approved the order as it is. Another address in the same country is the same where it is
+    unusual and the rules ask somebody for that who is not asked yet; else it changes nothing.
     """
     if order.is_test:
         return Reconsidered()
-    if await _is_refused(connection, order):
-        return Reconsidered(refused=True)
-    customer = order.customer
+    customer, is_near = order.customer, wanted.address["country"] == order.address["country"]
     if policy.risk.ask_about_customers:
         unusual = await customers.is_unusual(connection, order.id, order.customer_id, wanted.address)
         customer = replace(customer, unusual_address=unusual)
+    if is_near and customer == order.customer:
+        return Reconsidered()
+    if await _is_refused(connection, order):
+        return Reconsidered(refused=True)
     assessment = assess(policy, wanted.total, wanted.demand, wanted.address["country"], customer)
+    if is_near and not assessment.refused and not await _asks_others(connection, order, assessment):
+        return Reconsidered(values={"assessment": as_kept(assessment, customer)})
     if order.status is OrderStatus.AWAITING_APPROVAL:
         return await _follow(connection, order, wanted, assessment, customer)
     if assessment.refused or _asks(assessment, wanted.total) or await asking.is_approved(connection, order.id):
@@ -129,6 +134,12 @@ def _covers(approved: Money | None, total: Money) -> bool:
 
 def _asks(assessment: Assessment, total: Money) -> bool:
     return bool(total.amount) and not assessment.plan.is_automatic
+
+
+async def _asks_others(connection: Writing, order: LockedOrder, assessment: Assessment) -> bool:
+    """Whether the rules ask for a level that has not approved the order, and is not going to."""
+    levels = {level.role for level in assessment.plan.levels} if order.total.amount else set()
+    return not levels <= await asking.levels_asked(connection, order.id)
 
 
 async def _follow(
