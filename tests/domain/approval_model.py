@@ -85,10 +85,9 @@ class Model:
         theirs = [level.name for level in self.open if roles & self.deciders(level) and wanted in {None, level.name}]
         if len(theirs) != 1:
             return {"level_needed"} if theirs else {"not_an_approver"}
-        if people & self.named(theirs[0]).given_by:
-            return {"own_order"}
         before = [vote for vote in self.votes if vote.people & people]
-        return {"already_voted" if vote.level == theirs[0] else "one_level_per_person" for vote in before}
+        codes = {"already_voted" if vote.level == theirs[0] else "one_level_per_person" for vote in before}
+        return {"own_order"} if people & self.named(theirs[0]).given_by else codes
 
     def decide(self, actor: str, on_behalf_of: str | None, roles: set[str], vote: str, wanted: str | None) -> None:
         """Take a vote that is not refused."""

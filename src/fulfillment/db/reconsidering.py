@@ -74,13 +74,11 @@ async def readdressed(connection: Writing, policy: Policy, order: LockedOrder, w
     now, or if people have approved the order as it is. Another address in the same country is the same where it is
     unusual and the rules ask somebody for that who is not asked yet; else it changes nothing.
     """
-    if order.is_test:
-        return Reconsidered()
     customer, is_near = order.customer, wanted.address["country"] == order.address["country"]
     if policy.risk.ask_about_customers:
         unusual = await customers.is_unusual(connection, order.id, order.customer_id, wanted.address)
         customer = replace(customer, unusual_address=unusual)
-    if is_near and customer == order.customer:
+    if order.is_test or (is_near and customer == order.customer):
         return Reconsidered()
     if await _is_refused(connection, order):
         return Reconsidered(refused=True)

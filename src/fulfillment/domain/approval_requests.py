@@ -255,9 +255,7 @@ class ApprovalRequest:
         """
         self.check_reassignment(level)
         given_by = tuple(dict.fromkeys((*self._levels[level].given_by, by)))
-        self._change(
-            level, role=role, opened_at=now, reminded=0, escalated_to=None, escalated=False, given_by=given_by
-        )
+        self._change(level, role=role, opened_at=now, reminded=0, escalated_to=None, escalated=False, given_by=given_by)
 
     def make_void(self) -> None:
         """Nobody needs it any more, whatever was decided at this moment."""
