@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 from temporalio.client import Client
 
+from fulfillment.db import approval_views
 from fulfillment.domain.identity import Scope
 from fulfillment.settings import Settings
 from tests.api.access import Callers, staffed_shop
@@ -89,6 +91,19 @@ class Office:
     def approval_path(order: Mapping[str, Any]) -> str:
         """Where the newest approval of an order is."""
         return f"/v1/approvals/{order['approval']['id']}"
+
+    async def owner(self, approval_id: UUID) -> str:
+        """The workflow that runs a request; it claims its row a moment after the order has asked."""
+        found: list[str] = []
+
+        async def is_claimed() -> bool:
+            async with self.callers.database.statement() as connection:
+                view = await approval_views.approval(connection, approval_id)
+            found.extend([view.owner] if view is not None and view.owner is not None else [])
+            return bool(found)
+
+        await until(is_claimed)
+        return found[0]
 
     async def decide(
         self,

@@ -34,7 +34,7 @@ async def test_the_rules_are_shown_as_people_write_money(run: Run, resources: Ap
     assert lines(result.stdout)[0] == f"policy {resources.policy.version}, levels are asked one after the other"
     assert lines(result.stdout)[2:] == [
         "manager 1000.00 USD, 150000 JPY director 1",
-        "director 10000.00 USD, 1500000 JPY fraud-desk 2",
+        "director 10000.00 USD, 1500000 JPY - 2",
         "fraud-desk only for its risk - 1",
         "rates: 1 GBP = 1.25 USD",
         "risk: first_order 10",

@@ -86,7 +86,7 @@ def test_whoever_follows_what_it_prints_is_let_in_and_no_key_is_printed_or_logge
 def test_on_a_terminal_people_are_told_the_same_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "400")
     file, endpoints = tmp_path / FILE_NAME, an_endpoint()
 
     _welcome(file, endpoints)

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from fulfillment.contracts.approvals import ApprovalResult
 from fulfillment.domain.approvals import ApprovalStatus
 from fulfillment.domain.money import Money
 from fulfillment.domain.orders import FailureCode, OrderStatus
-from fulfillment.workflows.approval import ApprovalWorkflow
 from tests.fakes.activities import Script
 from tests.fakes.approvals import NOBODY, a_plan
 from tests.fakes.orders import a_line, an_order
@@ -37,7 +37,7 @@ async def is_void(approving: Approving) -> bool:
     """Whether the workflow that was asked first has ended, and knows that nobody needs it."""
     owner = approving.script.requests(OPEN)[0].owner
     client = approving.order.orders.environment.client
-    result = await client.get_workflow_handle_for(ApprovalWorkflow.run, owner).result()
+    result: ApprovalResult = await client.get_workflow_handle(owner, result_type=ApprovalResult).result()
     return result.status is ApprovalStatus.VOID
 
 

@@ -18,12 +18,11 @@ from temporalio.worker import Worker
 
 from fulfillment.contracts.converter import data_converter
 from fulfillment.contracts.naming import TaskQueue
-from fulfillment.contracts.orders import Resume
+from fulfillment.contracts.orders import OrderResult, Resume
 from fulfillment.domain.approvals import ApprovalStatus
 from fulfillment.domain.orders import OrderStatus
 from fulfillment.worker.registry import activities_on
 from fulfillment.worker.sandbox import workflow_runner
-from fulfillment.workflows.order import OrderWorkflow
 from tests.fakes.activities import Script, fake_activities
 from tests.fakes.approvals import a_plan
 from tests.fakes.orders import an_order
@@ -32,7 +31,7 @@ from tests.fixtures.waiting import until
 from tests.workflows.approving import MANAGER, OPEN, SETTLE, WRITE, Approving, awaiting
 from tests.workflows.rows import row
 from tests.workflows.run_id_child import NamedAfterTheRun
-from tests.workflows.running import RunningOrders, order_workers
+from tests.workflows.running import OrderHandle, RunningOrders, order_workers
 from tests.workflows.stories import CANCELLED, CAPTURE, PLACE, STOCK, begun, code_of_refusal
 
 TWO = a_plan("manager", quorum=2)
@@ -73,7 +72,7 @@ def of_another_kind(history: list[HistoryEvent]) -> bool:
 async def latest(approving: Approving) -> Approving:
     """The same order in its newest run."""
     client = approving.order.orders.environment.client
-    handle = client.get_workflow_handle_for(OrderWorkflow.run, approving.order.handle.id)
+    handle: OrderHandle = client.get_workflow_handle(approving.order.handle.id, result_type=OrderResult)
     return Approving(replace(approving.order, handle=handle))
 
 

@@ -12,7 +12,7 @@ from fulfillment.local.demo.decisions import Approver, Decision
 from fulfillment.local.demo.progress import Board, Progress
 from fulfillment.local.demo.service import Refused
 
-_LOOK_EVERY = 0.5
+_LOOK_EVERY = 0.1
 
 PEOPLE = {name: Approver(min(roles, default=Approver.DEPUTY)) for name, roles in APPROVERS.items()}
 """Every approver's key, and in which part they decide; from low to high."""
