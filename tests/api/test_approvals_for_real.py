@@ -15,11 +15,13 @@ from fulfillment.approval_orchestrator import ApprovalOrchestrator
 from fulfillment.contracts.approvals import Decision
 from fulfillment.domain.approvals import Vote
 from fulfillment.domain.errors import PreconditionFailed
+from fulfillment.domain.identity import Scope
 from fulfillment.domain.ids import update_id_for
 from fulfillment.settings import Settings
 from tests.api.approving import SEQUENTIAL, TWO_LEVELS, Office, an_office, office_settings
 from tests.api.bodies import a_key, an_order
 from tests.api.carrier import refusal
+from tests.fixtures.identity import a_caller, calling
 from tests.fixtures.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -119,6 +121,18 @@ async def test_another_role_decides_where_an_operator_says_so(office: Office) ->
     assert (reassigned.status_code, refusal(refused)) == (200, (403, "not_an_approver"))
     assert (level["level"], level["role"], level["roles"]) == ("manager", "vp", ["vp"])
     assert decided["status"] == "approved"
+
+
+async def test_an_operator_does_not_decide_at_a_level_they_gave_to_their_own_role(office: Office) -> None:
+    _, approval = await office.ask()
+    scopes = (Scope.OPERATIONS, Scope.APPROVALS_READ, Scope.APPROVALS_DECIDE)
+    key = await a_caller(office.callers.database, "opal", *scopes, roles=("vp",))
+    opal = calling(office.api, key)
+    body = {"level": "manager", "role": "vp", "reason": "both managers are away"}
+
+    assert (await opal.post(f"{approval}/reassign", json=body)).status_code == 200
+    assert refusal(await office.decide_as(opal, approval)) == (403, "own_order")
+    assert (await office.approved("vera", approval))["status"] == "approved"
 
 
 async def test_nobody_decides_on_what_they_asked_for(office: Office) -> None:

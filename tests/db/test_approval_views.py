@@ -142,6 +142,15 @@ async def test_requesters_are_recognised_by_their_bare_name(stage: Stage) -> Non
     assert await found(stage, mine=Mine(actor="key:adam", rights=(MANAGER,))) == [asked]
 
 
+async def test_requesters_are_recognised_by_every_name_they_are_known_by(stage: Stage) -> None:
+    order_id = await stage.order()
+    asked = await stage.asked(order_id, requesters=["a#b", "https://login#ada"])
+
+    assert await found(stage, mine=Mine(actor="jwt:https://login#a#b", rights=(MANAGER,))) == []
+    assert await found(stage, mine=Mine(actor="jwt:https://login#ada", rights=(MANAGER,))) == []
+    assert await found(stage, mine=Mine(actor="jwt:https://login#b", rights=(MANAGER,))) == [asked]
+
+
 async def test_who_has_voted_has_nothing_left_to_decide_until_they_take_it_back(stage: Stage) -> None:
     asked = await stage.waiting()
     await asked.tell(a_decision(vote=Vote.ABSTAIN, on_behalf_of="key:max"))

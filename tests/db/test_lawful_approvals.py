@@ -95,6 +95,14 @@ PLANTED = {
     "by who asked": "UPDATE approval_votes SET actor = 'key:shop' WHERE actor = 'key:ben'",
     "by who asked, under another name": "UPDATE approvals SET requesters = '{\" BEN\"}'",
     "by the subject of a token": "UPDATE approval_votes SET actor = 'https://login#Key:Shop' WHERE actor = 'key:ben'",
+    "by the subject of a token, with its issuer": """
+        WITH named AS (UPDATE approvals SET requesters = '{https://login#Ben}')
+        UPDATE approval_votes SET actor = 'jwt:https://login#ben' WHERE actor = 'key:ben'
+    """,
+    "by a subject with a # of its own": """
+        WITH named AS (UPDATE approvals SET requesters = '{a#b}')
+        UPDATE approval_votes SET actor = 'jwt:https://login#a#b' WHERE actor = 'key:ben'
+    """,
     "for who asked": "UPDATE approval_votes SET on_behalf_of = 'key:shop' WHERE actor = 'key:ben'",
     "without a role": "UPDATE approval_votes SET roles = '{}' WHERE actor = 'key:ben'",
     "with a foreign role": "UPDATE approval_votes SET roles = '{director}' WHERE actor = 'key:ben'",

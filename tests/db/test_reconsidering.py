@@ -18,7 +18,7 @@ from fulfillment.db.changes import OutOfStep
 from fulfillment.db.engine import Database
 from fulfillment.db.left_orders import standing
 from fulfillment.db.tables import approvals, orders
-from fulfillment.domain.approval_policy import AtLeast, RiskRules
+from fulfillment.domain.approval_policy import AtLeast, Forced, RiskRules
 from fulfillment.domain.approvals import ApprovalStatus
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
@@ -31,6 +31,7 @@ from tests.fakes.warehouse import Warehouse
 S = OrderStatus
 HOME = Address(name="Ada Lovelace", line1="Weg 1", city="Berlin", postal_code="10115", country="DE")
 ABROAD = replace(HOME, country="AT")
+ELSEWHERE = replace(HOME, line1="Kai 7", city="Hamburg", postal_code="20095")
 ONE_DEAR, TWO_DEAR, CHEAP = a_line("LAMP", 1, DEAR), a_line("LAMP", 2, DEAR), a_line("LAMP", 1, 100)
 
 
@@ -90,6 +91,7 @@ async def test_an_approved_order_goes_on(
 
 async def test_approving_twice_at_once_settles_once(asking: Warehouse) -> None:
     order_id = await placed(asking, ONE_DEAR, token=None)
+    await asking.decided(order_id, ApprovalStatus.APPROVED)
 
     assert set(await asyncio.gather(*(asking.settle(order_id) for _ in range(6)))) == {S.AWAITING_PAYMENT}
     assert (await asking.events(order_id))[3:] == ["order_approved", "payment_requested"]
@@ -182,6 +184,39 @@ async def test_an_order_amended_back_to_what_was_approved_goes_on(asking: Wareho
     assert await statuses(asking, order_id) == ["approved", "void"]
 
 
+async def test_whoever_made_it_dearer_may_not_decide_although_somebody_else_has_changed_it_since(
+    asking: Warehouse,
+) -> None:
+    order_id = await placed(asking, CHEAP, token=None)
+    await asking.amend(order_id, ONE_DEAR, actor="key:bob")
+    amended = await asking.amend(order_id, TWO_DEAR, n=2, actor="key:eve")
+    moved = await asking.readdress(order_id, ABROAD, n=3)
+
+    assert amended.approval is not None
+    assert amended.approval.requesters == ("key:shop", "key:bob", "key:eve")
+    assert moved.approval is not None
+    assert moved.approval.requesters == ("key:shop", "key:bob", "key:eve", "shop")
+
+
+async def test_a_yes_to_an_earlier_request_does_not_settle_what_is_asked_anew(asking: Warehouse) -> None:
+    order_id = await placed(asking, ONE_DEAR)
+    await asking.decided(order_id, ApprovalStatus.APPROVED)
+    await asking.amend(order_id, TWO_DEAR)
+
+    with pytest.raises(OutOfStep):
+        await asking.settle(order_id)
+    assert (await asking.order(order_id)).status == "awaiting_approval"
+
+
+async def test_an_order_that_is_settled_and_asked_anew_is_not_settled_over_and_over(asking: Warehouse) -> None:
+    order_id = await placed(asking, ONE_DEAR, token=None)
+    await approved(asking, order_id)
+    await asking.amend(order_id, TWO_DEAR)
+
+    with pytest.raises(OutOfStep):
+        await asking.settle(order_id)
+
+
 async def test_a_change_at_once_with_its_twin_asks_once(asking: Warehouse) -> None:
     order_id = await placed(asking, ONE_DEAR, token=None)
     changed = await asyncio.gather(*(asking.amend(order_id, TWO_DEAR) for _ in range(6)))
@@ -244,6 +279,50 @@ async def test_another_street_leaves_the_request_as_it_is(asking: Warehouse) -> 
 
     assert (changed.refusal, changed.approval and changed.approval.n) == (None, 1)
     assert await statuses(asking, order_id) == ["pending"]
+
+
+@pytest.fixture
+async def suspicious(database: Database, settings: Settings) -> Warehouse:
+    """Unusual addresses alone need a manager; one order of the customer has gone to Berlin before."""
+    rules = RiskRules(unusual_address=50, forced=(Forced(score=50, role="manager"),))
+    made = Warehouse.on(database, settings, a_policy(rules))
+    await made.stocked(LAMP=10)
+    await placed(made, CHEAP)
+    return made
+
+
+async def test_an_unusual_address_in_the_same_country_is_too_late_where_the_rules_would_ask_for_it(
+    suspicious: Warehouse,
+) -> None:
+    order_id = await placed(suspicious, CHEAP)
+
+    assert (await suspicious.readdress(order_id, ELSEWHERE)).refusal == "order_not_amendable"
+    assert (await suspicious.order(order_id)).shipping_address["city"] == "Berlin"
+
+
+async def test_whoever_is_asked_already_is_not_asked_anew_about_another_address(suspicious: Warehouse) -> None:
+    waiting = await placed(suspicious, ONE_DEAR)
+    done = await placed(suspicious, ONE_DEAR)
+    await approved(suspicious, done)
+
+    for order_id in (waiting, done):
+        assert (await suspicious.readdress(order_id, ELSEWHERE)).refusal is None
+        assert len(await statuses(suspicious, order_id)) == 1
+
+
+async def test_an_unusual_address_is_asked_about_anew_by_who_was_not_asked(
+    database: Database, settings: Settings
+) -> None:
+    rules = RiskRules(unusual_address=50, forced=(Forced(score=50, role="director"),))
+    strict = Warehouse.on(database, settings, a_policy(rules))
+    await strict.stocked(LAMP=10)
+    await placed(strict, CHEAP)
+    order_id = await placed(strict, ONE_DEAR)
+    changed = await strict.readdress(order_id, ELSEWHERE)
+
+    assert changed.approval is not None
+    assert [level.role for level in changed.approval.plan.levels] == ["manager", "director"]
+    assert await statuses(strict, order_id) == ["void", "pending"]
 
 
 async def test_people_have_approved_the_country_too(asking: Warehouse) -> None:

@@ -66,8 +66,8 @@ def withdraws(person: str) -> Act:
     return lambda request: request.withdraw(person)
 
 
-def reassigns(level: str, role: str, day: float = 0) -> Act:
-    return lambda request: request.reassign(level, role, at(day))
+def reassigns(level: str, role: str, day: float = 0, *, by: str = "key:op") -> Act:
+    return lambda request: request.reassign(level, role, at(day), by)
 
 
 def until(day: float) -> Act:

@@ -3,7 +3,7 @@ The rules of an approval once more, as naively as can be: a clock that is turned
 """
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from fulfillment.domain.approvals import Mode, Plan, PlannedLevel
@@ -39,6 +39,7 @@ class Standing:
     since: datetime | None = None
     escalated_to: str | None = None
     reminders_sent: int = 0
+    given_by: set[str] = field(default_factory=set)
 
 
 class Model:
@@ -85,7 +86,8 @@ class Model:
         if len(theirs) != 1:
             return {"level_needed"} if theirs else {"not_an_approver"}
         before = [vote for vote in self.votes if vote.people & people]
-        return {"already_voted" if vote.level == theirs[0] else "one_level_per_person" for vote in before}
+        codes = {"already_voted" if vote.level == theirs[0] else "one_level_per_person" for vote in before}
+        return {"own_order"} if people & self.named(theirs[0]).given_by else codes
 
     def decide(self, actor: str, on_behalf_of: str | None, roles: set[str], vote: str, wanted: str | None) -> None:
         """Take a vote that is not refused."""
@@ -116,9 +118,10 @@ class Model:
             return {"level_needed"}
         return set() if self.named(name).state == "open" else {"approval_closed"}
 
-    def reassign(self, name: str, role: str) -> None:
+    def reassign(self, name: str, role: str, by: str) -> None:
         """Another role, and all the time there is."""
         level = self.named(name)
+        level.given_by = level.given_by | {by}
         level.role, level.since, level.escalated_to, level.reminders_sent = role, self.now, None, 0
 
     def turn_to(self, now: datetime, *, asleep: bool = False) -> list[Happened]:

@@ -101,11 +101,11 @@ class AnySequence(RuleBasedStateMachine):
         if self._agreed(self.model.refuses_withdrawal(person), lambda: self.request.withdraw(person)):
             self.model.withdraw(person)
 
-    @rule(level=st.sampled_from([*LADDER, "nobody"]), role=st.sampled_from([*LADDER, "auditor"]))
-    def reassign(self, level: str, role: str) -> None:
+    @rule(level=st.sampled_from([*LADDER, "nobody"]), role=st.sampled_from([*LADDER, "auditor"]), operator=people)
+    def reassign(self, level: str, role: str, operator: str) -> None:
         codes = self.model.refuses_reassignment(level)
-        if self._agreed(codes, lambda: self.request.reassign(level, role, self.model.now)):
-            self.model.reassign(level, role)
+        if self._agreed(codes, lambda: self.request.reassign(level, role, self.model.now, operator)):
+            self.model.reassign(level, role, operator)
 
     @rule(ticks=st.integers(1, 6))
     def time_passes(self, ticks: int) -> None:

@@ -90,9 +90,11 @@ class Warehouse:
         )
         await self.steps.close_order(request)
 
-    async def amend(self, order_id: UUID, *lines: Line, n: int = 1, version: int | None = None) -> Changed:
+    async def amend(
+        self, order_id: UUID, *lines: Line, n: int = 1, version: int | None = None, actor: str = "shop"
+    ) -> Changed:
         """Replace its lines."""
-        change = Amend(lines=lines, actor="shop", expected_version=version)
+        change = Amend(lines=lines, actor=actor, expected_version=version)
         return await self.steps.amend_order(AmendOrder(order_id=OrderId(order_id), n=n, change=change))
 
     async def readdress(self, order_id: UUID, address: Address, n: int = 1, version: int | None = None) -> Changed:

@@ -2,6 +2,8 @@
 An order the rules do not let pass by itself goes on once the right people say yes, and ends once one of them says no.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from fulfillment.contracts.approvals import Decided
@@ -204,10 +206,25 @@ async def test_a_signal_that_says_nothing_or_something_else_is_ignored(orders: R
     await approving.handle.signal("approve")
     await approving.handle.signal("approve", decision("ada", vote=Vote.REJECT))
     await approving.handle.signal("reject", decision("ada"))
+    await approving.handle.signal("approve", args=[decision("ada"), "and more"])
+    await approving.handle.signal("approve", "what is this")
+    await approving.handle.signal("approve", decision("ada", comment="no database keeps \0"))
+    await approving.handle.signal("approve", replace(decision("ada"), key="k" * 5000))
     await approving.rests(OPEN)
 
     assert (WRITE in script.steps, REFUSE in script.steps) == (False, False)
     assert await approving.says("ada") == APPROVED
+
+
+async def test_signals_of_two_people_under_one_key_are_two_votes(orders: RunningOrders, script: Script) -> None:
+    approving = await awaiting(orders, a_plan("manager", quorum=2))
+    for person in ("ada", "bob"):
+        await approving.handle.signal(ApprovalWorkflow.approve, replace(decision(person), key="today"))
+    await approving.rests(WRITE, 2)
+    kept = [request.note.decision for request in script.requests(WRITE) if request.note is not None]
+
+    assert len({said.key for said in kept if said is not None}) == 2
+    assert await is_delivered(approving)
 
 
 @row("V17")

@@ -16,6 +16,7 @@ from tests.workflows.running import RunningOrders
 WRONG: dict[str, list[Any]] = {
     "nothing": [],
     "null": [None],
+    "two arguments": [None, "and more"],
     "a text": ["delivered"],
     "an unknown type": [{"id": "1", "carrier": "c", "tracking_number": "t", "type": "parcel.eaten"}],
     "a time that is none": [

@@ -78,7 +78,7 @@ async def readdress(connection: Writing, policy: Policy, request: ReaddressOrder
     if locked.done or locked.is_outdated(change.expected_version):
         return await _unchanged(connection, locked, None if locked.done else PreconditionFailed.code)
     address, outcome = asdict(change.address), Reconsidered()
-    if address["country"] != locked.address["country"]:
+    if address["country"] != locked.address["country"] or policy.risk.unusual_address:
         held = await lines.demand_of(Reading(connection), request.order_id)
         asked_for = Wanted(total=locked.total, demand=held, address=address, actor=change.actor)
         outcome = await readdressed(connection, policy, locked, asked_for)

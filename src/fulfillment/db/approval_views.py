@@ -28,6 +28,7 @@ from fulfillment.domain.approvals import (
     Plan,
     PlannedLevel,
     Vote,
+    names_of,
 )
 from fulfillment.domain.ids import OrderId
 from fulfillment.domain.money import Money
@@ -207,7 +208,7 @@ def _conditions(wanted: ApprovalFilter) -> Iterable[ColumnElement[bool]]:
 def _decidable(actor: str, right: Authority) -> ColumnElement[bool]:
     """A right that is asked, of people who neither asked for it (see `is_same_person`) nor have a vote already."""
     persons = [actor, right.on_behalf_of] if right.on_behalf_of else [actor]
-    names = {name for person in map(str.casefold, persons) for name in _names(person)}
+    names = {name for person in persons for name in names_of(person)}
     requester = func.unnest(requests.c.requesters, type_=Text).column_valued("requester")
     own = select(requester).where(func.lower(func.btrim(requester)).in_(sorted(names))).correlate(requests).exists()
     vote = approval_votes.c
@@ -223,10 +224,6 @@ def _waits_for(roles: list[str]) -> ColumnElement[bool]:
     """What is closed waits for nobody; that it is pending is said for the index."""
     is_pending = requests.c.status == _constant(ApprovalStatus.PENDING)
     return and_(is_pending, requests.c.waiting_for.bool_op("&&")(literal(roles, ARRAY(Text))))
-
-
-def _names(person: str) -> set[str]:
-    return {person, person.removeprefix("key:"), person.rpartition("#")[2]}
 
 
 def _constant(status: ApprovalStatus) -> ColumnElement[str]:

@@ -168,6 +168,7 @@ _NEWEST: Select[Any] = (
     .limit(1)
 )
 _LAST: Select[Any] = select(func.coalesce(func.max(approvals.c.n), 0)).where(_OF_ORDER)
+_REQUESTERS: Select[Any] = select(approvals.c.requesters).where(_OF_ORDER).order_by(approvals.c.n)
 _APPROVED: Select[Any] = select(approvals.c.n).where(
     _OF_ORDER, approvals.c.status == literal(ApprovalStatus.APPROVED.value)
 )
@@ -194,9 +195,23 @@ async def newest_status(connection: Writing, order_id: OrderId) -> ApprovalStatu
     return ApprovalStatus((await connection.execute(_NEWEST, {"asked_order": order_id})).one().status)
 
 
+async def levels_asked(connection: Writing, order_id: OrderId) -> frozenset[str]:
+    """The levels that have approved an order as it is, or are to."""
+    row = (await connection.execute(_NEWEST, {"asked_order": order_id})).first()
+    if row is None or row.status not in (ApprovalStatus.PENDING, ApprovalStatus.APPROVED):
+        return frozenset()
+    return frozenset(level.role for level in PLAN.validate_python(row.plan).levels)
+
+
 async def next_number(connection: Writing, order_id: OrderId) -> int:
     """The number of an order's next request."""
     return int(await connection.scalar(_LAST, {"asked_order": order_id}) or 0) + 1
+
+
+async def earlier_requesters(connection: Writing, order_id: OrderId) -> tuple[str, ...]:
+    """Who may not decide on earlier requests of an order: what they did to it is part of whatever is asked next."""
+    rows = await connection.scalars(_REQUESTERS, {"asked_order": order_id})
+    return tuple(person for requesters in rows for person in requesters)
 
 
 async def is_approved(connection: Writing, order_id: OrderId) -> bool:

@@ -49,14 +49,16 @@ _COUNTED_TWICE = """
     ) AS person
     GROUP BY approval_id, person HAVING count(*) > 1
 """
-# Who is the same person: see `is_same_person`.
+# Who is the same person: see `names_of`.
 _BY_ITS_REQUESTER = """
     SELECT vote.approval_id
     FROM counted AS vote
     JOIN approvals AS approval ON approval.id = vote.approval_id
     CROSS JOIN LATERAL unnest(approval.requesters) AS requester
     CROSS JOIN LATERAL unnest(ARRAY[lower(vote.actor), lower(vote.on_behalf_of)]) AS person
-    WHERE lower(btrim(requester)) IN (person, regexp_replace(person, '^key:', ''), regexp_replace(person, '^.*#', ''))
+    WHERE lower(btrim(requester)) IN (
+        person, regexp_replace(person, '^(key|jwt):', ''), regexp_replace(person, '^[^#]*#', '')
+    )
 """
 # A vote goes on counting when its level is given to another role, or asks nobody higher any more.
 _WITHOUT_ITS_ROLE = """

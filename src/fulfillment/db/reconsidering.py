@@ -9,7 +9,7 @@ from typing import Any
 from fulfillment.contracts.steps import SettleApproval
 from fulfillment.db import asking, customers
 from fulfillment.db.asking import NewRequest, as_kept, assess, new_request
-from fulfillment.db.changes import Change, Fact, apply
+from fulfillment.db.changes import Change, Fact, OutOfStep, apply
 from fulfillment.db.customers import KnownCustomer
 from fulfillment.db.engine import Reading, Writing
 from fulfillment.db.locked_orders import LockedOrder, lock
@@ -71,17 +71,20 @@ async def amended(connection: Writing, policy: Policy, order: LockedOrder, wante
 async def readdressed(connection: Writing, policy: Policy, order: LockedOrder, wanted: Wanted) -> Reconsidered:
     """
     Another country: while an approval is awaited the rules are asked anew. Later it is refused if they ask for one
-    now, or if people have approved the order as it is.
+    now, or if people have approved the order as it is. Another address in the same country is the same where it is
+    unusual and the rules ask somebody for that who is not asked yet; else it changes nothing.
     """
-    if order.is_test:
-        return Reconsidered()
-    if await _is_refused(connection, order):
-        return Reconsidered(refused=True)
-    customer = order.customer
+    customer, is_near = order.customer, wanted.address["country"] == order.address["country"]
     if policy.risk.ask_about_customers:
         unusual = await customers.is_unusual(connection, order.id, order.customer_id, wanted.address)
         customer = replace(customer, unusual_address=unusual)
+    if order.is_test or (is_near and customer == order.customer):
+        return Reconsidered()
+    if await _is_refused(connection, order):
+        return Reconsidered(refused=True)
     assessment = assess(policy, wanted.total, wanted.demand, wanted.address["country"], customer)
+    if is_near and not assessment.refused and not await _asks_others(connection, order, assessment):
+        return Reconsidered(values={"assessment": as_kept(assessment, customer)})
     if order.status is OrderStatus.AWAITING_APPROVAL:
         return await _follow(connection, order, wanted, assessment, customer)
     if assessment.refused or _asks(assessment, wanted.total) or await asking.is_approved(connection, order.id):
@@ -94,10 +97,13 @@ async def settle(connection: Writing, request: SettleApproval) -> OrderStatus:
     An approved order goes on: to its payment, or on its way.
 
     Raises:
-        OutOfStep: it does not wait for an approval.
+        OutOfStep: it does not wait for an approval, or for a later one.
     """
     key = f"approved:{request.n}"
     locked = await lock(connection, request.order_id, key, (OrderStatus.AWAITING_APPROVAL,))
+    if locked.status is OrderStatus.AWAITING_APPROVAL and not _covers(locked.approved, locked.total):
+        # The workflow was put back to before the change that asked anew: it must be taken over.
+        raise OutOfStep(request.order_id, "waiting for another approval", key)
     if locked.done:
         return locked.status
     status = locked.next_status(locked.total)
@@ -128,6 +134,12 @@ def _asks(assessment: Assessment, total: Money) -> bool:
     return bool(total.amount) and not assessment.plan.is_automatic
 
 
+async def _asks_others(connection: Writing, order: LockedOrder, assessment: Assessment) -> bool:
+    """Whether the rules ask for a level that has not approved the order, and is not going to."""
+    levels = {level.role for level in assessment.plan.levels} if order.total.amount else set()
+    return not levels <= await asking.levels_asked(connection, order.id)
+
+
 async def _follow(
     connection: Writing, order: LockedOrder, wanted: Wanted, assessment: Assessment, customer: KnownCustomer
 ) -> Reconsidered:
@@ -140,7 +152,7 @@ async def _follow(
         on = _goes_on(order, wanted.total)
         return replace(on, values={**on.values, **approved, "assessment": kept})
     n = await asking.next_number(connection, order.id)
-    requesters = (order.requester, wanted.actor)
+    requesters = (order.requester, *await asking.earlier_requesters(connection, order.id), wanted.actor)
     waits = order.status is OrderStatus.AWAITING_APPROVAL
     return Reconsidered(
         path=() if waits else (OrderStatus.AWAITING_APPROVAL,),

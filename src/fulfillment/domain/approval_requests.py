@@ -41,6 +41,7 @@ class Level:
         opened_at: when its people were (last) asked.
         reminded: how often since then.
         escalated_to: the role that may decide as well.
+        given_by: who gave it to another role, ever: they do not decide here, or they would choose themselves.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Level:
     reminded: int = 0
     escalated_to: str | None = None
     escalated: bool = False
+    given_by: tuple[str, ...] = ()
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -165,7 +167,7 @@ class ApprovalRequest:
 
         Raises:
             ApprovalClosed: the request or the level is closed.
-            OwnOrder: the order is theirs, or of whom they act for.
+            OwnOrder: the order is theirs, or of whom they act for, or they chose who decides at the level.
             NotAnApprover: the open levels wait for others.
             LevelNeeded: several levels could be meant, or `level` is none of the plan.
             AlreadyVoted: they have a vote there.
@@ -176,6 +178,8 @@ class ApprovalRequest:
         self._check_four_eyes(actor, authority)
         name = self._level_for(authority, level)
         persons = Ballot(level=name, vote=Vote.APPROVE, actor=actor, on_behalf_of=authority.on_behalf_of).persons
+        if persons.intersection(self._levels[name].given_by):
+            raise OwnOrder
         for ballot in self._ballots:
             if persons & ballot.persons:
                 raise AlreadyVoted(name) if ballot.level == name else OneLevelPerPerson(ballot.level)
@@ -241,15 +245,17 @@ class ApprovalRequest:
         if self._levels[level].status is not LevelStatus.OPEN:
             raise ApprovalClosed(f"level {level}", self._levels[level].status)
 
-    def reassign(self, level: str, role: str, now: datetime) -> None:
+    def reassign(self, level: str, role: str, now: datetime, by: str) -> None:
         """
-        Another role decides at a level, and has the whole time for it. Votes that were given there still count.
+        Another role decides at a level, and has the whole time for it; whoever gives it away does not decide there.
+        Votes that were given there still count.
 
         Raises:
             DomainError: as `check_reassignment`.
         """
         self.check_reassignment(level)
-        self._change(level, role=role, opened_at=now, reminded=0, escalated_to=None, escalated=False)
+        given_by = tuple(dict.fromkeys((*self._levels[level].given_by, by)))
+        self._change(level, role=role, opened_at=now, reminded=0, escalated_to=None, escalated=False, given_by=given_by)
 
     def make_void(self) -> None:
         """Nobody needs it any more, whatever was decided at this moment."""

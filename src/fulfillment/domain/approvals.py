@@ -127,11 +127,12 @@ def is_same_person(actor: str, named: str) -> bool:
     Whether a caller is whom an order names, in doubt yes: `requested_by` is a text of the shop's, which may have the
     name of a key (`key:NAME`) or the subject of a token (`issuer#subject`) without what stands before it.
     """
-    known, wanted = actor.casefold(), named.strip().casefold()
+    return named.strip().casefold() in names_of(actor)
+
+
+def names_of(actor: str) -> frozenset[str]:
+    """What an order may call a caller, in lower case."""
+    known = actor.casefold()
     # The subject of a token may have a `#`, its issuer has none.
-    return wanted != "" and wanted in {
-        known,
-        known.removeprefix("key:"),
-        known.removeprefix("jwt:"),
-        known.partition("#")[2],
-    }
+    names = {known, known.removeprefix("key:"), known.removeprefix("jwt:"), known.partition("#")[2]}
+    return frozenset(names - {""})

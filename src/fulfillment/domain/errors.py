@@ -187,7 +187,7 @@ class OwnOrder(DomainError):
     code = "own_order"
 
     def __init__(self) -> None:
-        super().__init__("nobody decides on an order they requested or changed themselves")
+        super().__init__("nobody decides on an order they requested or changed, or at a level they reassigned")
 
 
 class OneLevelPerPerson(DomainError):

@@ -21,6 +21,7 @@ from fulfillment.telemetry.health import Health
 from fulfillment.telemetry.metrics import sdk_runtime
 from fulfillment.worker.registry import WORKFLOWS, activities_on
 from fulfillment.worker.sandbox import workflow_runner
+from fulfillment.worker.signals import OneArgument
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -72,7 +73,7 @@ def build_worker(client: Client, role: TaskQueue, wired: Activities, settings: W
         workflows=WORKFLOWS[role],
         activities=activities_on(role, wired),
         workflow_runner=workflow_runner(strict=settings.strict_sandbox),
-        interceptors=[ActivityReports()],
+        interceptors=[ActivityReports(), OneArgument()],
         max_cached_workflows=settings.cached_workflows,
         max_concurrent_workflow_tasks=settings.workflow_slots,
         max_concurrent_local_activities=settings.workflow_slots,

@@ -4,6 +4,7 @@ One request for approval: asks level by level, reminds, escalates, and ends by i
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -25,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from fulfillment.domain.approval_requests import ApprovalRequest
     from fulfillment.domain.approvals import MOST_DECISIONS, ApprovalStatus, Vote
     from fulfillment.domain.errors import ApprovalClosed, DomainError, PreconditionFailed, TooManyChanges
-    from fulfillment.workflows.approval_steps import Step, Told, happened, opened_anew, told
+    from fulfillment.workflows.approval_steps import Step, Told, can_be_kept, happened, opened_anew, told
     from fulfillment.workflows.deadline import Deadline
     from fulfillment.workflows.steps import database_step, decided_step
 
@@ -105,12 +106,14 @@ class ApprovalWorkflow:
         self._hear(decision, Vote.REJECT)
 
     def _hear(self, decision: Decision | None, vote: Vote) -> None:
-        """A signal that cannot be understood, or says something else than its name, must not hold the workflow up."""
-        if decision is None or decision.vote is not vote or self._count >= MOST_DECISIONS:
+        """A signal that cannot be kept, or says something else than its name, must not hold the workflow up."""
+        if decision is None or decision.vote is not vote or not can_be_kept(decision) or self._count >= MOST_DECISIONS:
             workflow.logger.warning("approval_signal_ignored")
             return
         self._count += 1
-        self._messages.append(Told(decision, silent=True))
+        # Unlike the ids of Updates the keys of signals are the senders' own: two people may have the same.
+        named = replace(decision, key=f"{decision.actor}:{decision.key}")
+        self._messages.append(Told(named, silent=True))
 
     def _check_allowance(self) -> None:
         if self._count >= MOST_DECISIONS:

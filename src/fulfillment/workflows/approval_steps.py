@@ -13,6 +13,9 @@ from fulfillment.domain.approvals import Ballot, LevelStatus
 from fulfillment.domain.errors import DomainError
 from fulfillment.domain.events import EventKind
 
+_LONGEST_NAME = 300
+_LONGEST_COMMENT = 1000
+
 
 class Told:
     """A message, and what became of it; nobody waits for a `silent` one."""
@@ -78,7 +81,7 @@ def told(request: ApprovalRequest, message: Decision | Withdraw | Reassign, now:
             fact = _fact(EventKind.DECISION_WITHDRAWN, message.actor, **_spoken(ballot))
             return Step(facts=(fact,), note=Note(kind=NoteKind.WITHDRAWN, ballot=ballot))
         case Reassign():
-            request.reassign(message.level, message.role, now)
+            request.reassign(message.level, message.role, now, message.actor)
             fact = _fact(
                 EventKind.APPROVAL_REASSIGNED,
                 message.actor,
@@ -87,6 +90,13 @@ def told(request: ApprovalRequest, message: Decision | Withdraw | Reassign, now:
                 reason=message.reason,
             )
             return Step(facts=(fact,))
+
+
+def can_be_kept(decision: Decision) -> bool:
+    """Whether the database can hold what a sender says whom no API has checked: a step that it cannot never ends."""
+    names = (decision.actor, decision.key, decision.on_behalf_of or "", decision.level or "", *decision.roles)
+    is_short = all(len(name) <= _LONGEST_NAME for name in names) and len(decision.comment or "") <= _LONGEST_COMMENT
+    return is_short and not any("\0" in text for text in (*names, decision.comment or "", decision.fingerprint))
 
 
 def happened(happening: Happening) -> ApprovalFact:
