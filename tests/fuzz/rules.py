@@ -20,6 +20,16 @@ _MESSAGES = [
     # Whether one is needed depends on the action, and on what the order asks about.
     "is not needed for this answer; leave it out",
     "is required: .+",
+    # Whose a delegation can be depends on who there is, on the time, and on who asks.
+    "there is no caller of this name .+",
+    "must be somebody else",
+    "must be in the future",
+    "must be after from, .+",
+    "you have none that you could delegate",
+    "must be among your own: .+",
+    "must be somebody whose delegation to you is valid now, .+",
+    "must say for whom you decide, .+",
+    "name one of the levels: .+",
 ]
 _MESSAGE = re.compile("|".join(_MESSAGES))
 
