@@ -26,10 +26,11 @@ from schemathesis.openapi.checks import RejectedPositiveData
 from standardwebhooks import Webhook
 
 from tests.fuzz.rules import is_beyond_schema
-from tests.fuzz.stock import LISTS, ORDER
+from tests.fuzz.stock import DELEGATION, LISTS, ORDER
 
 # Each operation gets orders of its own: the first would leave nothing to change to the others.
 _GROUPS = 8
+_GROUPS_OF_APPROVALS = 4
 _FRESH = "fresh"
 
 _answers: Counter[tuple[str, int]] = Counter()
@@ -66,6 +67,7 @@ _references: set[str] = set()
 _EXAMPLES: dict[tuple[str, str], Sequence[str]] = {
     ("path", "sku"): _known["skus"],
     ("path", "carrier"): _known["carriers"],
+    ("path", "delegation_id"): _known["delegations"],
     # The sandbox is both, and signs with one secret.
     ("path", "provider"): _known["carriers"],
     # Others would end every request of the coverage phase before it begins.
@@ -75,6 +77,7 @@ _EXAMPLES: dict[tuple[str, str], Sequence[str]] = {
     # Hundreds of requests that wait for their order would be most of the run.
     ("header", "Prefer"): ["wait=0"],
 }
+_BODIES = {"placeOrder": ORDER, "putDelegation": DELEGATION}
 
 
 @schemathesis.hook
@@ -85,10 +88,11 @@ def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None
             **_EXAMPLES,
             ("query", "cursor"): cursors,
             ("path", "order_id"): _known["orders"][number % _GROUPS :: _GROUPS],
+            ("path", "approval_id"): _known["approvals"][number % _GROUPS_OF_APPROVALS :: _GROUPS_OF_APPROVALS],
         }
         for operation in item.values():
-            if operation.get("operationId") == "placeOrder":
-                operation["requestBody"]["content"]["application/json"]["examples"] = {"known": {"value": ORDER}}
+            if (body := _BODIES.get(operation.get("operationId"))) is not None:
+                operation["requestBody"]["content"]["application/json"]["examples"] = {"known": {"value": body}}
             for parameter in operation.get("parameters", []):
                 values = here.get((parameter["in"], parameter["name"]))
                 if values is not None:

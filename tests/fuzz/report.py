@@ -28,7 +28,7 @@ def show(results: Results, console: Console, state: Path, again: str) -> None:
     console.print(f"all of it again: {again}")
     console.print(f"one request: run `fulfillment dev --state {state} --free-ports`, then with its endpoints.json")
     console.print(f"  cd {state}; API=$(jq -r .api endpoints.json)")
-    console.print('  AUTH="Authorization: Bearer $(jq -r .api_keys.admin endpoints.json)"')
+    console.print('  AUTH="Authorization: Bearer $(cat fuzzer.key)"')
     console.print("and the curl line of the failure; logs of this run are in the folder, too")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx2
 
 from fulfillment.api.problems import PROBLEM_TYPES
-from tests.fuzz.stand import Stand
+from tests.fuzz.stand import ASKED_ABOUT, Stand
 
 Dictionaries = Mapping[str, Sequence[str | int]]
 """Values worth sending, by the name the configuration calls them."""
@@ -44,6 +44,8 @@ _PLAYS: Sequence[tuple[int, Mapping[str, Any]]] = (
     (2, {"pay": "tok_visa", "sku": "NOT-SOLD-HERE"}),
     (2, {"pay": None, "sku": "TEST-ORDER"}),
 )
+_WAITING = 24
+"""Orders that wait for people; every second one has the fuzzer's vote already."""
 
 
 class Warehouse:
@@ -62,9 +64,12 @@ class Warehouse:
         plays = [play for count, play in _PLAYS for _ in range(count)]
         orders = [await self._play(number, play) for number, play in enumerate(plays)]
         await asyncio.gather(*(self._until_it_leaves(order, _BUSY) for order in orders))
+        approvals = [await self._await_approval(number) for number in range(_WAITING)]
         return {
             **FIXED,
-            "orders": orders,
+            "orders": [*orders, *(order for order, _ in approvals)],
+            "approvals": [approval for _, approval in approvals],
+            "delegations": [await self._delegate()],
             "skus": [*SKUS, "TEST-ORDER", "NOT-SOLD-HERE"],
             "parcels": await self._parcels(),
             # The first that was paid: it has more than one event and more than one operation.
@@ -85,6 +90,23 @@ class Warehouse:
         if "cancel" in play:
             await self._ask("POST", f"/v1/orders/{order}/cancel", json={"reason": "Changed my mind"})
         return order
+
+    async def _await_approval(self, number: int) -> tuple[str, str]:
+        """An order that somebody else asked for, and the request it waits for."""
+        order = _order("TEA", _CUSTOMERS[0], "tok_visa")
+        address = {**order["shipping_address"], "country": ASKED_ABOUT}
+        body = {**order, "requested_by": "somebody", "shipping_address": address}
+        headers = {"Idempotency-Key": f"waiting-{number}", "Prefer": "wait=20"}
+        placed = await self._ask("POST", "/v1/orders", json=body, headers=headers)
+        approval = str(placed["approval"]["id"])
+        # By turns in each of the four groups that `hooks` makes.
+        if number // 4 % 2:
+            path, key = f"/v1/approvals/{approval}/decisions", {"Idempotency-Key": f"vote-{number}"}
+            await self._ask("POST", path, json={"decision": "approve"}, headers=key)
+        return str(placed["id"]), approval
+
+    async def _delegate(self) -> str:
+        return str((await self._ask("PUT", "/v1/delegations", json=DELEGATION))["id"])
 
     async def _until_it_leaves(self, order: str, statuses: Collection[str]) -> None:
         async with asyncio.timeout(_PATIENCE):
@@ -132,3 +154,5 @@ def _order(sku: str, customer: str, token: str | None) -> Mapping[str, Any]:
 
 ORDER = _order("TEA", "C-1", None)
 """One that the service accepts, without anything that must be unique; unpaid, since hundreds are made of it."""
+DELEGATION = {"delegate": "key:ada", "from": "2126-01-01T00:00:00Z", "until": "2126-02-01T00:00:00Z"}
+"""One that the service accepts, for a long time to come."""

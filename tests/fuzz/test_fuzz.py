@@ -16,10 +16,11 @@ from tests.fuzz.stock import FIXED, LISTS, Dictionaries
 
 _SEED = 3
 _FEW = Size(examples=15)
+_LISTS = ("orders", "approvals", "delegations", "skus", "parcels", "cursors")
 
 
 def _known(value: str) -> Dictionaries:
-    return {**FIXED, **{name: [value] * len(LISTS) for name in ("orders", "skus", "parcels", "cursors")}}
+    return {**FIXED, **{name: [value] * len(LISTS) for name in _LISTS}}
 
 
 needs_schemathesis = pytest.mark.skipif(
