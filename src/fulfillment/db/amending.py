@@ -49,7 +49,7 @@ async def amend(connection: Writing, policy: Policy, request: AmendOrder) -> Cha
     more, less = difference(held, wanted)
     moved = holds.exchange(more, less, f"{request.order_id}:amend:{request.n}")
     written = _amendment(request, key, locked)
-    return await _make(connection, locked, asked_for.total, written, outcome, lines.write(change.lines), *moved)
+    return await _make(connection, locked, written, outcome, lines.write(change.lines), *moved)
 
 
 def _amendment(request: AmendOrder, key: str, locked: LockedOrder) -> Change:
@@ -88,11 +88,11 @@ async def readdress(connection: Writing, policy: Policy, request: ReaddressOrder
     written = Change(
         order_id=request.order_id, facts=(fact,), during=(locked.status,), values={"shipping_address": address}
     )
-    return await _make(connection, locked, locked.total, written, outcome)
+    return await _make(connection, locked, written, outcome)
 
 
 async def _make(
-    connection: Writing, locked: LockedOrder, total: Money, change: Change, outcome: Reconsidered, *effects: Effect
+    connection: Writing, locked: LockedOrder, change: Change, outcome: Reconsidered, *effects: Effect
 ) -> Changed:
     """Write a change down, with what it means for the order's approval."""
     if outcome.path or outcome.asks:
