@@ -1,6 +1,6 @@
 # One word per task: `make help` lists them. Needs Python 3.11 or newer and a package registry; no root, no Docker.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lint format bench faults chaos fuzz stripe clean uv
+.PHONY: help demo up test services check lint format bench faults chaos fuzz stripe clean uv
 
 UV_VERSION := 0.13.9
 
@@ -29,8 +29,15 @@ up: uv ## Run the whole service on this machine until Ctrl-C
 	$(RUN) fulfillment dev
 
 # Those that take a machine for themselves run by themselves: see `check`, `bench`, `faults`, `chaos`, `fuzz` and `stripe`.
-test: uv ## Run the tests (ARGS for pytest)
-	$(RUN) --group test pytest -n auto $(addprefix --ignore=tests/,faults chaos fuzz bench stripe demo/test_demo.py docs/test_documents.py) $(ARGS)
+ALONE := faults chaos fuzz bench stripe demo/test_demo.py docs/test_documents.py
+# Those that start, kill and stop the service's own processes.
+SERVICES := local recovery worker/test_process.py demo/test_one_order.py
+
+test: uv ## Run the tests, but for those of `make services` (ARGS for pytest)
+	$(RUN) --group test pytest -n auto $(addprefix --ignore=tests/,$(ALONE) $(SERVICES)) $(ARGS)
+
+services: uv ## Test the service's own processes: started, killed, taken over, stopped (ARGS for pytest)
+	$(RUN) --group test pytest -n auto $(addprefix tests/,$(SERVICES)) $(ARGS)
 
 check: uv ## Run everything that CI runs
 	PATH="$(abspath $(dir $(OWN_UV))):$$PATH" bash .ci/run

@@ -55,7 +55,7 @@ async def test_a_crash_of_the_database_rejects_nobody_and_loses_nothing(stand: S
 
 
 async def test_orders_arrive_although_their_worker_dies_again_and_again(stand: Stand) -> None:
-    await _play(stand, workers.orders_worker_killed_again_and_again, Size(orders=15, crashes=2))
+    await _play(stand, workers.orders_worker_killed_again_and_again, Size(orders=10, crashes=2))
 
 
 async def test_orders_cancelled_while_workers_die_either_arrive_or_are_undone_whole(stand: Stand) -> None:
@@ -63,7 +63,7 @@ async def test_orders_cancelled_while_workers_die_either_arrive_or_are_undone_wh
 
 
 async def test_people_decide_while_workers_die_and_no_vote_is_lost_or_counted_twice(stand: Stand) -> None:
-    await _play(stand, approvals.approved_while_workers_die, Size(orders=15, crashes=2))
+    await _play(stand, approvals.approved_while_workers_die, Size(orders=8, crashes=1))
 
 
 async def test_of_two_hundred_orders_for_a_hundred_pieces_a_hundred_get_one(stand: Stand) -> None:
