@@ -30,13 +30,13 @@ up: uv ## Run the whole service on this machine until Ctrl-C
 
 # Those that take a machine for themselves run by themselves: see `check`, `bench`, `faults`, `chaos`, `fuzz` and `stripe`.
 ALONE := faults chaos fuzz bench stripe demo/test_demo.py docs/test_documents.py
-# Those that start, kill and stop the service's own processes.
-SERVICES := local recovery worker/test_process.py demo/test_one_order.py
+# Those that start, kill and stop the service's own processes, or run its commands.
+SERVICES := cli local recovery worker demo/test_one_order.py
 
 test: uv ## Run the tests, but for those of `make services` (ARGS for pytest)
 	$(RUN) --group test pytest -n auto $(addprefix --ignore=tests/,$(ALONE) $(SERVICES)) $(ARGS)
 
-services: uv ## Test the service's own processes: started, killed, taken over, stopped (ARGS for pytest)
+services: uv ## Test its processes and commands: started, killed, taken over, stopped (ARGS for pytest)
 	$(RUN) --group test pytest -n auto $(addprefix tests/,$(SERVICES)) $(ARGS)
 
 check: uv ## Run everything that CI runs

@@ -184,6 +184,26 @@ async def test_nothing_is_left_when_a_start_is_cancelled(supervisor: Supervisor,
         os.kill(pid, 0)
 
 
+@pytest.mark.parametrize("ticks", range(6))
+async def test_a_start_that_is_cancelled_as_a_probe_ends_is_over_at_once(supervisor: Supervisor, ticks: int) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def ready() -> None:
+        asked.set()
+        await answered.wait()
+        raise NotReady("not yet")
+
+    starting = asyncio.create_task(supervisor.start(program(FOREVER, ready=ready, start_timeout=30)))
+    await asked.wait()
+    answered.set()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait({starting}, timeout=2)
+
+    assert starting.cancelled()
+
+
 async def test_a_task_that_fails_is_reported_with_its_last_words(log: StackLog) -> None:
     with pytest.raises(StackError, match=r"(?s)thing failed with exit code 2. Its log is .*thing.log\nwhy"):
         await run_once(program("print('why'); raise SystemExit(2)"), log)

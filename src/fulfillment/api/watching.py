@@ -37,7 +37,8 @@ class OrderWatcher:
         self._waiting[order_id].add(news)
         self._watch()
         try:
-            await asyncio.wait_for(news, patience.total_seconds())
+            async with asyncio.timeout(patience.total_seconds()):
+                await news
         except TimeoutError:
             return False
         finally:

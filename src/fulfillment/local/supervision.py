@@ -97,7 +97,8 @@ class SupervisedProcess:
         with suppress(ProcessLookupError):
             process.send_signal(self.spec.stop_signal)
         try:
-            await asyncio.wait_for(process.wait(), self.spec.grace.total_seconds())
+            async with asyncio.timeout(self.spec.grace.total_seconds()):
+                await process.wait()
         except TimeoutError:
             grace = f"{self.spec.grace.total_seconds():g} s"
             self._log.say("warning", f"{self.spec.name} did not stop within {grace}: killed")
@@ -136,7 +137,9 @@ class SupervisedProcess:
         while time.monotonic() < deadline:
             try:
                 if self.pid:
-                    await asyncio.wait_for(self.spec.ready(), _PROBE_TIMEOUT)
+                    # Not `wait_for`: until Python 3.12 it loses a cancellation that comes as the probe ends.
+                    async with asyncio.timeout(_PROBE_TIMEOUT):
+                        await self.spec.ready()
                     return
             except NotReady as error:
                 why = str(error)

@@ -44,7 +44,9 @@ class EventPusher:
                 self._outbox.changed.clear()
                 pause = self._start_due(deliveries)
                 try:
-                    await asyncio.wait_for(self._outbox.changed.wait(), pause)
+                    # Not `wait_for`: until Python 3.12 it loses a cancellation that comes with what it waits for.
+                    async with asyncio.timeout(pause):
+                        await self._outbox.changed.wait()
                 except TimeoutError:
                     continue
 
